@@ -46,6 +46,7 @@ from rigorkd.report.sentences import (
     not_valid,
     numbers_of,
     seeds_of,
+    status_of,
     test_of,
     titled_family,
     warnings_of,
@@ -83,7 +84,7 @@ def report_page(evidence: Evidence) -> Page:
         else f"Not to be believed: {_at_chance(banner_of(analysis.warnings))}.",
         headline=(first,),
         answer=(
-            *(_tally(at, family) for at, family in asked_once(analysis)),
+            *(_tally(analysis, at, family) for at, family in asked_once(analysis)),
             Prose(tuple(map(Said, further))),
             *(_with_fold("What may be said", _findings(analysis)) if learnt else ()),
             *_with_fold("What stays open", _open(analysis)),
@@ -202,11 +203,11 @@ def _setting(evidence: Evidence, say: Numbers) -> str:
     return "; ".join(parts) + "."
 
 
-def _tally(position: int, family: Family) -> Tally:
+def _tally(analysis: Analysis, position: int, family: Family) -> Tally:
     found = Counter(comparison.verdict for comparison in family.comparisons)
     unfit = not_valid(family)
     return Tally(
-        titled_family(family) + (", planned" if family.planned else ", exploratory"),
+        f"{titled_family(family)}, {status_of(analysis, family)}",
         tuple(
             Count(found[verdict], verdict.label, verdict.badge, verdict.sentence, f"{position}:{verdict}")
             for verdict in Verdict
@@ -245,7 +246,7 @@ def _with_fold(title: str, found: Sequence[_Finding]) -> tuple[Block, ...]:
 def _findings(analysis: Analysis) -> tuple[_Finding, ...]:
     """What a paper may say: every finding, and the gains taken together."""
     out: dict[str, _Finding] = {}  # an unnamed contrast may say what a gain says
-    mixed = any(family.planned for family in analysis.families)
+    mixed = _is_of_a_plan(analysis)
     for at, family in asked_once(analysis):
         lead = _lead(family) if mixed else ""
         for position, comparison in enumerate(family.comparisons):
@@ -261,10 +262,15 @@ def _findings(analysis: Analysis) -> tuple[_Finding, ...]:
     return tuple(out.values())
 
 
+def _is_of_a_plan(analysis: Analysis) -> bool:
+    """Whether something was planned, or was until the plan was changed: of mere tables all is exploratory."""
+    return any(family.planned or family.demoted for family in analysis.families)
+
+
 def _open(analysis: Analysis) -> tuple[_Finding, ...]:
     """What stays undecided: the primary gain and each contrast as said, other families by their names."""
     found: dict[str, _Finding] = {}  # a gain that is a contrast too is said once
-    mixed = any(family.planned for family in analysis.families)
+    mixed = _is_of_a_plan(analysis)
     for at, family in asked_once(analysis):
         undecided = [
             (position, c)

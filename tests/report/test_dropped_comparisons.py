@@ -15,7 +15,7 @@ from rigorkd.records.interim import note_shown
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.gather import gather
 from rigorkd.report.judging import Question, analysis_of
-from rigorkd.report.page import Prose, Table
+from rigorkd.report.page import Prose, Table, Tally
 from rigorkd.report.render.latex import latex
 from rigorkd.report.report_page import report_page
 from rigorkd.report.sources import _failures_among, from_study
@@ -383,5 +383,10 @@ def test_averages_of_added_cells_have_a_title_and_a_label_of_their_own(made, tmp
     page = latex(analysis_page(found))
     labels = re.findall(r"\\label\{([^}]*)\}", page)
     assert len(labels) == len(set(labels))
+    report = report_page(gather(from_study(study), found))
+    tallies = [block.title for block in report.answer if isinstance(block, Tally)]
+    assert "Average gain over the baseline, exploratory, added later" in tallies
+    (said,) = (block for block in report.answer if getattr(block, "title", "") == "What may be said")
+    assert {line.lead for line in said.lines} == {"exploratory"}, "what was planned once is marked, too"
     assert "Average gain over the baseline (exploratory). " in page
     assert "Average gain over the baseline (exploratory, added later). " in page
