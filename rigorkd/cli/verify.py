@@ -77,6 +77,7 @@ def verify(
     """
     from rigorkd.extras import require
     from rigorkd.records.changes import met
+    from rigorkd.records.command_code import mixed
     from rigorkd.records.integrity import verify_study
     from rigorkd.records.layout import StudyFolder
     from rigorkd.records.read import is_by_command
@@ -88,6 +89,8 @@ def verify(
     found = verify_study(place)
     again: list[Rerun] = []
     shared: list[str] = []
+    # no hash covers these files, so that "all as committed" does not say that they were the same
+    unlike = [] if found.damaged else [*mixed(read_records(StudyFolder(place)))]
     if rerun is not None and not found.damaged and against in (None, found.digest):
         from rigorkd.launch.display import PlainConsole
         from rigorkd.launch.rerun import rerun as repeat
@@ -104,10 +107,10 @@ def verify(
         if any(one.numbers for one in again):
             shared = met(place, read_records(StudyFolder(place)))
     if form == "json":
-        document = _document(place, found, again, against, shared)
+        document = _document(place, found, again, against, shared, unlike)
         click.echo(unhidden(json.dumps(document, indent=1, ensure_ascii=False)))
     else:
-        click.echo(printable(_text(place, found, again, against, shared)))
+        click.echo(printable(_text(place, found, again, against, shared, unlike)))
         if rerun is not None and found.damaged:
             click.echo("no run was repeated: mend the study first, with `rigorkd run`")
     if found.damaged or against not in (None, found.digest) or any(one.is_wrong for one in again):
@@ -115,14 +118,19 @@ def verify(
 
 
 def _document(
-    folder: Path, found: Verified, again: list[Rerun], against: str | None, shared: list[str]
+    folder: Path,
+    found: Verified,
+    again: list[Rerun],
+    against: str | None,
+    shared: list[str],
+    unlike: list[str],
 ) -> dict[str, object]:
     """The JSON of `verify --format json`, schema rigorkd.verify/1."""
     from rigorkd.launch.rerun import deterministic, zero_alone
 
     steady = deterministic(again)
     told = [one for one in again if one.numbers]
-    notes = [*map(str.strip, _changes([one for one in told if one.has_changed], len(told)))]
+    notes = [*unlike, *map(str.strip, _changes([one for one in told if one.has_changed], len(told)))]
     notes += [doubt] if (doubt := zero_alone(again)) else []
     notes += [f"{_MET}{file}" for file in shared]
     return {
@@ -163,7 +171,14 @@ def _of_command(one: Rerun) -> dict[str, object]:
 _MET = "not told by repetitions, of runs that were not repeated: "
 
 
-def _text(folder: Path, found: Verified, again: list[Rerun], against: str | None, shared: list[str]) -> str:
+def _text(
+    folder: Path,
+    found: Verified,
+    again: list[Rerun],
+    against: str | None,
+    shared: list[str],
+    unlike: list[str],
+) -> str:
     from rigorkd.launch.rerun import FAILED
     from rigorkd.text import count
 
@@ -186,6 +201,7 @@ def _text(folder: Path, found: Verified, again: list[Rerun], against: str | None
     if against is not None:
         same = against == found.digest
         lines.append(f"  {'the study' if same else 'NOT the study'} of the digest that was given")
+    lines += [f"  {note}" for note in unlike]
     for one in again:
         if not one.differs:
             lines.append(f"  repeated {one.run}: the same {'numbers' if one.numbers else 'bits'}")

@@ -26,6 +26,7 @@ from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.hashes import canonical, digest
 from rigorkd.protocol.trainer import CellTrainer, Trainer, program_of
 from rigorkd.records.record import Record
+from rigorkd.records.settings_files import settings_files
 from rigorkd.records.teacher_paths import left_by_teachers
 from rigorkd.text import count, in_yaml, nearest_place, some_of
 
@@ -36,11 +37,6 @@ MOST = 100_000
 
 MOST_NAMED = 6
 """Files that a warning names."""
-
-SETTINGS_IN = (".yaml", ".yml", ".toml", ".ini", ".cfg")
-"""Endings of files that hold settings; JSON may hold anything."""
-MOST_LOOKED_AT = 2_000
-"""Files of one folder among which settings are looked for."""
 
 WRITTEN = "changed while the run was trained"
 """Stands for what a file was that a run, or one beside it, wrote itself."""
@@ -401,15 +397,25 @@ def _covered(cells: Iterable[Cell], folder: Path) -> tuple[list[Path], list[Path
     """The files that hashes of runs cover, and files of settings that they do not."""
     code: dict[Path, bytes] = {}
     read: list[Path] = []
-    trainers = {files_key(cell.trainer.trainer): cell.trainer for cell in cells if cell.trainer is not None}
-    for by in trainers.values():
+    every = [cell.trainer for cell in cells if cell.trainer is not None]
+    commands = [tuple(by.filled({})[0]) for by in every if by.trainer.function is None]
+    for by in {files_key(by.trainer): by for by in every}.values():
         code |= code_files(by, folder)
         for index, given in enumerate(by.trainer.inputs):
             read += _matched(given.path, folder, (*by.place, "inputs", index))
     known = {path.resolve() for path in (*code, *read)}
-    beside = _settings_beside(code, folder)
+    chosen = [*read, *_arguments(commands, folder)]
+    beside = settings_files(code, folder, [*dict.fromkeys(commands)], chosen)
     left = [path for path in beside if path.resolve() not in known and not _is_protocol(path)]
     return [*dict.fromkeys((*code, *read))], left
+
+
+def _arguments(commands: Iterable[Sequence[str]], folder: Path) -> Iterator[Path]:
+    """The files that arguments of commands name."""
+    words = dict.fromkeys(word for command in commands for word in command[1:])
+    for name in dict.fromkeys(part for word in words for part in (word, word.partition("=")[2])):
+        if name and (folder / name).is_file():
+            yield folder / name
 
 
 def _is_protocol(path: Path) -> bool:
@@ -420,26 +426,6 @@ def _is_protocol(path: Path) -> bool:
         return re.search(rb"^rigorkd:", read_code(path), re.MULTILINE) is not None
     except InputError:
         return False
-
-
-def _settings_beside(code: Mapping[Path, bytes], folder: Path) -> list[Path]:
-    """Files of settings in the packages of some code, and those of its own folders that it names."""
-    found: dict[Path, None] = {}
-    text = b"\n".join(code.values())
-    for place in sorted({folder, *(path.parent for path in code)} if code else ()):
-        package = (place / "__init__.py").is_file() and place != folder
-        for path in sorted(islice(_shallow(place, deep=package), MOST_LOOKED_AT)):
-            of_settings = path.suffix in SETTINGS_IN and (package or path.name.encode() in text)
-            if of_settings or (path.suffix == ".json" and path.name.encode() in text):
-                found[path] = None
-    return [*found]
-
-
-def _shallow(place: Path, *, deep: bool) -> Iterator[Path]:
-    """The files of a folder, if `deep` those below it too, but for hidden ones and caches."""
-    for here, folders, files in os.walk(place):
-        folders[:] = sorted(name for name in folders if deep and not name.startswith((".", "__pycache__")))
-        yield from (Path(here, name) for name in sorted(files) if not name.startswith("."))
 
 
 def _matched(pattern: str, folder: Path, at: KeyPath) -> list[Path]:

@@ -155,6 +155,47 @@ seeds: 2
     assert "not of " not in of(tmp_path, "plan", "protocols/mine.yaml").stdout
 
 
+def test_settings_in_hydra_s_folder_that_changed_between_runs_are_told_by_all(tmp_path: Path) -> None:
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer: {command: "python train.py seed={seed} lr={lr}", metrics: {acc: max}, result: stdout}
+students: [net]
+groups: {main: {baseline: {lr: 1}, other: {lr: 2}}}
+seeds: 2
+"""
+    script = """
+import random, sys
+import hydra
+@hydra.main(version_base=None, config_path="conf", config_name="config")
+def main():
+    print(random.Random(str(sys.argv[1:]) + open("conf/" + "optim/sgd.yaml").read()).random())
+main()
+"""
+    write(tmp_path, protocol, script)
+    conf = tmp_path / "protocols" / "conf"
+    (conf / "optim").mkdir(parents=True)
+    (conf / "config.yaml").write_text("defaults: [optim: sgd]")
+    (conf / "optim" / "sgd.yaml").write_text("lr: 0.1")
+    (tmp_path / "protocols" / "hydra.py").write_text("def main(**_):\n    return lambda function: function")
+    said = " ".join(of(tmp_path, "plan", "protocols/mine.yaml").stdout.split())
+    assert "not of conf/config.yaml, conf/optim/sgd.yaml: what of it shapes results" in said
+    assert of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2).returncode == 0
+    (conf / "optim" / "sgd.yaml").write_text("lr: 0.001")
+    changed = "conf/optim/sgd.yaml changed after runs of this study were finished, and no hash covers it"
+    assert changed in " ".join(of(tmp_path, "plan", "protocols/mine.yaml").stdout.split())
+    assert changed in of(tmp_path, "run", "protocols/mine.yaml", "--seeds", 3).stderr
+    mixed = "conf/optim/sgd.yaml was another for 2 runs"
+    (family,) = document(tmp_path, "analyze")["families"]
+    assert any(text.startswith(mixed) for text in family["comparisons"][0]["warnings"])
+    page = of(tmp_path, "report", "mine")
+    assert page.returncode == 0, page.stderr
+    assert any(mixed in path.read_text() for path in tmp_path.rglob("*.html"))
+    checked = of(tmp_path, "verify", "mine")
+    assert (checked.returncode, mixed in checked.stdout) == (0, True), checked.stderr
+    assert document(tmp_path, "verify")["note"].startswith(mixed)
+
+
 def test_the_mends_of_other_results_and_of_fewer_seeds_lead_out(tmp_path: Path) -> None:
     protocol = """\
 rigorkd: 1

@@ -1,0 +1,182 @@
+"""Which files of settings a command's code may read, beside its arguments and inputs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from rigorkd.protocol.load import load_protocol
+from rigorkd.records.command_code import uncovered, watched
+from rigorkd.records.settings_files import settings_files
+
+HYDRA = (
+    "import hydra\n@hydra.main(version_base=None, config_path={path}, config_name='config')\ndef main(cfg): 0"
+)
+PROTOCOL = """\
+rigorkd: 1
+study: mine
+trainer: {{command: "{command}", metrics: {{acc: max}}, result: stdout{more}}}
+students: [net]
+groups: {{main: {{baseline: {{lr: 1}}, other: {{lr: 2}}}}}}
+seeds: 2
+"""
+
+
+def found(
+    folder: Path,
+    script: str,
+    *files: str,
+    command: str = "python train.py {seed} {lr}",
+    more: str = "",
+    at: str = "train.py",
+) -> list[str]:
+    """The settings that no hash covers, of a script among these files."""
+    for name in (*files, at):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("a: 1\n")
+    (folder / at).write_text(script)
+    (folder / "p.yaml").write_text(PROTOCOL.format(command=command, more=more))
+    paths = uncovered(load_protocol(folder / "p.yaml").cells, folder)
+    return sorted(str(path.relative_to(folder)) for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("reads", "file"),
+    [
+        ("open('configs/base.yaml')", "configs/base.yaml"),
+        ("open('a/b/set.toml')", "a/b/set.toml"),
+        ("open('data/own.json')", "data/own.json"),
+        ("p.add_argument('--config', default='settings/base.yml')", "settings/base.yml"),
+        ("open(os.path.join('a', 'b', 'x.ini'))", "a/b/x.ini"),
+        ("open(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'a', 'x.cfg'))", "a/x.cfg"),
+        ("(Path(__file__).resolve().parent / 'a' / 'x.json').read_text()", "a/x.json"),
+        ("Path(__file__).parents[0].joinpath('a', 'x.yaml')", "a/x.yaml"),
+        ("ROOT = Path(__file__).parent\nWHERE = ROOT / 'a'\nopen(WHERE / 'x.yaml')", "a/x.yaml"),
+        ("open(os.path.join(os.getcwd(), 'a/x.yaml'))", "a/x.yaml"),
+        ("open(f'{root}/a/x.yaml')", "a/x.yaml"),
+        ("open(f'runs/{name}.yaml')", "runs/x.yaml"),
+        ("open('runs/{}.yaml'.format(name))", "runs/x.yaml"),
+        ("open('runs/' + name + '.yaml')", "runs/x.yaml"),
+        ("open(os.path.join('configs', name))", "configs/any.json"),
+        ("open(f'configs/{name}')", "configs/any.toml"),
+        ("import yaml", "conf/config.yaml"),
+        ("from omegaconf import OmegaConf", "config/deep/er.yml"),
+        ("import json", "configs/a.json"),
+        ("import tomllib", "conf/a.toml"),
+        (HYDRA.format(path="'conf'"), "conf/config.yaml"),
+        (HYDRA.format(path="'conf'"), "conf/optim/sgd.yaml"),
+        (HYDRA.format(path="'./here/set'"), "here/set/optim/sgd.yaml"),
+        (HYDRA.format(path="str(Path(__file__).parent / 'here')"), "here/config.yaml"),
+        (HYDRA.format(path="None"), "config.yaml"),
+        ("from hydra import initialize, compose\ninitialize('here')\ncompose('config')", "here/config.yaml"),
+    ],
+)
+def test_settings_in_folders_are_found(tmp_path: Path, reads: str, file: str) -> None:
+    assert found(tmp_path, reads, file) == [file]
+
+
+@pytest.mark.parametrize(
+    ("reads", "file"),
+    [
+        ("open('b.yaml')", "configs2/b.yaml"),  # another folder than it names
+        ("print(1)", "conf/config.yaml"),  # reads no such files
+        ("json.dump(all, open('out/own.json', 'w'))", "out/own.json"),  # is written
+        ("open(f'{name}.yaml')", "other.yaml"),  # nothing of the name is known
+        ("open(f'data/{name}.json')", "data/1.json"),  # data
+        ("import yaml", "conf/.hidden.yaml"),
+        (HYDRA.format(path="'here'"), "there/config.yaml"),
+        (HYDRA.format(path="'.'"), "runs/old.yaml"),
+    ],
+)
+def test_other_files_are_not(tmp_path: Path, reads: str, file: str) -> None:
+    assert found(tmp_path, reads, file) == []
+
+
+@pytest.mark.parametrize("beside", ["base.yaml", "lib/base.yaml"])
+def test_the_file_that_is_named_wins_over_one_of_the_same_name(tmp_path: Path, beside: str) -> None:
+    script = "import lib.own\nopen(os.path.join('configs', 'base.yaml'))\nopen('configs/base.yaml')"
+    assert found(tmp_path, script, "lib/own.py", beside, "configs/base.yaml") == ["configs/base.yaml"]
+    (tmp_path / "configs" / "base.yaml").unlink()
+    assert found(tmp_path, script, beside) == []
+
+
+def test_a_script_and_a_protocol_in_different_folders_and_imports(tmp_path: Path) -> None:
+    files = ("code/conf/a.yaml", "set/b.yaml", "code/set/c.yaml", "code/lib.py")
+    script = "import lib, yaml\nopen('set/b.yaml')\nopen('set/c.yaml')"
+    at = {"command": "python code/train.py {seed} {lr}", "at": "code/train.py"}
+    assert found(tmp_path, script, *files, **at) == ["code/conf/a.yaml", "code/set/c.yaml", "set/b.yaml"]
+    (tmp_path / "code" / "lib.py").write_text("open('set/c.yaml')")
+    assert "code/set/c.yaml" in found(tmp_path, "import lib", **at)
+
+
+def test_hydra_s_own_folder_has_its_configuration_and_the_groups_that_it_names(tmp_path: Path) -> None:
+    script = HYDRA.format(path="'.'")
+    files = ("config.yaml", "optim/sgd.yaml", "optim/adam.yaml", "runs/old.yaml", "other.yaml")
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+    found(tmp_path, script, *files)
+    (tmp_path / "config.yaml").write_text("defaults:\n  - optim: sgd\n  - _self_\n")
+    assert found(tmp_path, script) == ["config.yaml", "optim/adam.yaml", "optim/sgd.yaml"]
+    by_command = "python train.py --config-name=other {seed} {lr}"
+    assert "other.yaml" in found(tmp_path, script, command=by_command)
+    by_command = "python train.py --config-path here --config-name x {seed} {lr}"
+    assert "here/x.yaml" in found(tmp_path, script, "here/x.yaml", command=by_command)
+
+
+def test_what_a_command_or_the_inputs_choose_leaves_the_others_of_its_folder(tmp_path: Path) -> None:
+    script = "import yaml\np.add_argument('--config', default='set/base.yaml')"
+    files = ("configs/a.yaml", "configs/b.yaml", "set/base.yaml")
+    assert found(tmp_path, script, *files) == ["configs/a.yaml", "configs/b.yaml", "set/base.yaml"]
+    chosen = "python train.py --config configs/a.yaml {seed} {lr}"
+    assert found(tmp_path, script, command=chosen) == ["configs/a.yaml"]
+    inputs = ", inputs: [configs/a.yaml]"
+    assert found(tmp_path, script, command=chosen, more=inputs) == []
+    (tmp_path / "configs" / "a.yaml").write_text("_base_: b.yaml")
+    assert found(tmp_path, script, command=chosen, more=inputs) == ["configs/b.yaml"]
+    assert found(tmp_path, HYDRA.format(path="'configs'"), more=inputs) == ["configs/b.yaml"]
+
+
+def test_a_script_of_another_language(tmp_path: Path) -> None:
+    how = {"command": "bash go.sh {seed} {lr}", "more": ", code: [go.sh]", "at": "go.sh"}
+    files = ("conf/a.yaml", "set/b.json", "b.json", "a.yaml")
+    assert found(tmp_path, 'cp "$HERE/conf/a.yaml" set/b.json x', *files, **how) == [
+        "conf/a.yaml",
+        "set/b.json",
+    ]
+
+
+def test_the_protocol_is_none_and_plan_names_the_others(tmp_path: Path) -> None:
+    assert found(tmp_path, "open('p.yaml')\nopen('conf/a.yaml')", "conf/a.yaml") == ["conf/a.yaml"]
+    _, left = watched(load_protocol(tmp_path / "p.yaml").cells, tmp_path / "p.yaml")
+    assert left.startswith("not of conf/a.yaml: what of it shapes results belongs under")
+
+
+def test_large_code_and_folders_are_looked_through_soon(tmp_path: Path) -> None:
+    lines = [
+        f"x{n} = os.path.join(root, 'a' + str({n}) + f'{{n}}', g(h(i('b{n}'))), 'c.yaml')"
+        for n in range(4000)
+    ]
+    lines += [f"y{n + 1} = y{n} + y{n}" for n in range(60)]
+    begun = time.perf_counter()
+    names = [f"configs/{n}.yaml" for n in range(2500)]
+    assert len(found(tmp_path, "\n".join(["y0 = 'a'", "import yaml", *lines]), *names)) == 300
+    assert time.perf_counter() - begun < 20  # half a second for the code; the files are written here
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "open('a\\0b/x.yaml')\nopen(f'a\\0b/{n}.yaml')\nopen('\\0/conf/')",
+        "open('\\ud800/x.yaml')\nopen(f'\\ud800/{n}/x.yaml')",
+        f"open({'a' * 290 + '.yaml'!r})\nopen('~nobody/x.yaml')\nopen('/*/x.yaml')",
+        "x = " + " + ".join(["'conf/a.yaml'"] * 5000),
+        "print 'of another Python', 'conf/a.yaml'",
+    ],
+)
+def test_odd_programs_are_read_to_their_end(tmp_path: Path, odd: str) -> None:
+    code = {tmp_path / "train.py": odd.encode(errors="surrogatepass")}
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "a.yaml").touch()
+    assert settings_files(code, tmp_path) == [tmp_path / "conf" / "a.yaml"]
