@@ -162,7 +162,7 @@ def conjunction(facts: Facts, context: Context, subject: str) -> str:
     if facts.test.p_adjusted is None:
         return f"Nothing can be said of {_lower(subject)}: {facts.reason}."
     where = "".join(f" {condition}" for condition in claim.conditions)
-    p = p_text(facts.test.p_adjusted, f"largest {context.p_name}")
+    p = p_text(facts.test.p_adjusted, f"largest one-sided {context.p_name}")
     if claim.verdict.directed:
         return f"{subject}: holds{where}, each is {claim.verdict.badge} ({p}, n = {facts.n} seeds)."
     if claim.verdict is Verdict.EQUIVALENT:

@@ -28,6 +28,7 @@ from rigorkd.report.sentences import (
     about,
     asked_once,
     banner_of,
+    factorial_sentences,
     grouped,
     holm_is_sharper,
     is_corrected,
@@ -39,9 +40,11 @@ from rigorkd.report.sentences import (
     of_what,
     own_interval,
     planned_looks,
+    reasons,
     some_not_valid,
     test_of,
     titled_with_status,
+    told_of_plan,
     unvalidated,
     warnings_of,
     why_exploratory,
@@ -309,7 +312,8 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
     percent = " in percent" if say.unit == " points" else ""
     parts = [
         f"{analysis.metric}{percent} ({aim(analysis.goal)}), {versus}, {seeds}",
-        f"two-sided {test_of(family)}, {over}" + (", joint verdicts" if analysis.joint else ""),
+        f"two-sided {test_of(family)}{_one_sided(family)}, {over}"
+        + (", joint verdicts" if analysis.joint else ""),
         "planned before the results were seen"
         if family.planned
         else f"exploratory: {why_exploratory(family)}",
@@ -340,6 +344,13 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
     if any(c.warnings for c in family.comparisons):
         text += STARRED
     return text
+
+
+def _one_sided(family: Family) -> str:
+    """That a conjunction is none of the two-sided tests, "" where there is none."""
+    if all(c.weights for c in family.comparisons):  # a conjunction has no cells of its own
+        return ""
+    return " (of “all of” the largest one-sided p of its members)"
 
 
 def aim(goal: Goal) -> str:
@@ -462,13 +473,17 @@ def _sequential_caption(analysis: Analysis, found: Sequential, say: MetricNumber
         "added one by one, and frozen when first decided",
         "planned before the results were seen"
         if found.planned
-        else "exploratory: not planned before the results",
+        else f"exploratory: {' and '.join(dict.fromkeys(map(why_exploratory, families)))}",
+        *told_of_plan(analysis),
         *([f"{count(left, 'exploratory comparison')} not judged so"] if left else ()),
         *filter(None, (of_what(analysis), unvalidated(analysis))),
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by the interval")
-    text = "; ".join(parts) + ". Difference, interval and p are those at the last seed; – is an infinite one."
+    text = "; ".join(parts) + ". Difference and interval are those at the last seed, p the smallest so far; "
+    text += "– is an infinite interval, or not decided."
+    decided = {item.name for item in found.comparisons if item.decided_at is not None}
+    text += reasons([(c.name, c) for f in families for c in f.comparisons if c.name in decided])
     if analysis.conditioned_on and not short:
         text += f" Conditioned on: {', '.join(analysis.conditioned_on)}."
     return text
@@ -528,7 +543,7 @@ def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:
                 f"{say(flattery.expected)}{say.unit} (n = {flattery.n})."
             )
             notes.append(about(flattery.student, flattery.group, text))
-    return notes + [Said(item.says) for item in analysis.factorial]
+    return [*notes, *factorial_sentences(analysis)]
 
 
 # ---------------------------------------------------------------------------------------------- teachers

@@ -38,6 +38,7 @@ from rigorkd.report.sentences import (
     SMOKE_RUNS,
     asked_once,
     banner_of,
+    factorial_sentences,
     in_a_title,
     is_unpaired,
     may_be_best,
@@ -379,7 +380,7 @@ def _sections(evidence: Evidence, say: Numbers) -> Iterable[Section]:
         "settings",
         "Temperature and α",
         *report_tables.grid_tables(evidence),
-        Prose(report_tables.factorial_sentences(analysis)) if analysis.factorial else None,
+        Prose(factorial_sentences(analysis)) if analysis.factorial else None,
         Section("The F tests", (tests,), folded=True) if tests is not None else None,
     )
     every = [may_be_best(item, analysis.alpha) for item in _sets(analysis)]

@@ -15,7 +15,7 @@ from rigorkd.metrics import NAMES, Metric, shown
 from rigorkd.report.analysis_page import first_of
 from rigorkd.report.evidence import CellFacts, Evidence, grids
 from rigorkd.report.numbers import MetricNumbers, Numbers, count
-from rigorkd.report.page import MISSING, Cell, Column, Entry, Said, Table, Value
+from rigorkd.report.page import MISSING, Cell, Column, Entry, Table, Value
 from rigorkd.report.sentences import who
 
 _Chosen = Pick | LeaveOneSeedOut | Optimism
@@ -60,11 +60,6 @@ def _grid_cell(evidence: Evidence, cell: CellFacts | None, say: MetricNumbers) -
         if c.a == cell.cell and c.mean_diff is not None:
             return Cell((mean, " (", say.value(c.mean_diff, f"{path}/mean_diff", signed=True), ")"))
     return mean
-
-
-def factorial_sentences(analysis: Analysis) -> tuple[Said, ...]:
-    """The repeated-measures tests of T, alpha and their interaction, in words."""
-    return tuple(Said(item.says, f"factorial/{at}/says") for at, item in enumerate(analysis.factorial))
 
 
 def factorial_table(analysis: Analysis) -> Table | None:

@@ -260,6 +260,15 @@ def is_unpaired(family: Family) -> bool:
     return any(c.test == "unpaired" for c in family.comparisons)
 
 
+def factorial_sentences(analysis: Analysis) -> tuple[Said, ...]:
+    """The repeated-measures tests of T, alpha and their interaction, in words."""
+    mixed = any(family.planned or family.demoted for family in analysis.families)
+    lead = "exploratory" if mixed else ""  # no plan asks for them
+    return tuple(
+        Said(item.says, f"factorial/{at}/says", lead=lead) for at, item in enumerate(analysis.factorial)
+    )
+
+
 def may_be_best(item: Candidates, alpha: float) -> Said:
     """Which cells of a set the data cannot tell from the best one."""
     cells, share = f"{len(item.cells)} cells", percent_text(1 - alpha)

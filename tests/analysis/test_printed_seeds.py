@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rigorkd_analysis import Printed, audit
 from rigorkd_analysis.published.printed_cells import caption_of
-from rigorkd_analysis.published.printed_seeds import seeds_said
+from rigorkd_analysis.published.printed_seeds import mark_of, seeds_said
 from rigorkd_analysis.table_error import TableError
 
 
@@ -101,3 +101,36 @@ def test_a_footnote_is_about_what_it_marks_and_not_about_the_table(note):
 
 def test_a_line_of_a_list_is_no_footnote():
     assert seeds_said("Results:\n* all are means of 4 runs") == [(4, "of 4 runs")]
+
+
+@pytest.mark.parametrize(
+    ("cell", "note"),
+    [
+        ("72.50 ± 0.10*", "\\* over 2 seeds only"),
+        ("*72.50 ± 0.10", "*\\* means 2 times average scores*"),
+        ("72.50 ± 0.10†", "† 2 seeds."),
+        ("$72.50 \\pm 0.10^{\\dagger}$", "{\\footnotesize $^\\dagger$ mean of 2 seeds}"),
+        ("**72.50** ± 0.10<sup>*</sup>", "<sup>*</sup> averaged over 2 runs"),
+    ],
+)
+def test_a_number_with_a_mark_has_the_seeds_of_its_footnote(cell: str, note: str) -> None:
+    rows = [{"method": "base", "acc": "71.60 ± 0.10"}, {"method": "ours", "acc": cell}]
+    found = audit(Printed(rows, caption=f"Mean ± std over 3 seeds.\n{note}", metric="acc"))
+    assert [one.n for one in found.cells] == [3, 2]
+    assert any(text.startswith("ours: 2 seeds, by its mark ") for text in found.notes)
+    assert not any(" survives" in text and "No difference" not in text for text in found.survives)
+    plain = audit(
+        Printed([rows[0], {**rows[1], "acc": "72.50 ± 0.10"}], caption=f"Over 3 seeds.\n{note}", metric="acc")
+    )
+    assert [one.n for one in plain.cells] == [3, 3], "no number has the mark"
+
+
+def test_what_is_bold_or_in_italics_has_no_mark() -> None:
+    assert [
+        mark_of(text) for text in ("**72.5**", "*72.5*", "72.5", "**72.5**\\*", "$72.5^*$", "72.5\\%")
+    ] == [
+        *([""] * 3),
+        "*",
+        "*",
+        "",
+    ]

@@ -8,7 +8,7 @@ _WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"
 _MANY = rf"(?P<n>(?<![\d.,])\d{{1,3}}(?![\d.,]?\d|\s*[%-])|\b(?:{'|'.join(_WORDS)})\b)"
 _KIND = r"(?:(?:random|independent|different|distinct|separate|training|repeated|full|complete)[\s-]+)"
 _BEFORE = (
-    r"(?:^|[(\[,;:=±]|\b(?:over|of|across|from|with|using|for|by|in|on|are|is|and|use|used|ran|run|report|the|"
+    r"(?:^|[(\[,;:=±]|\b(?:over|of|across|from|with|using|for|by|in|on|are|is|and|use|used|ran|run|report|averaging|the|"
     r"our|all|least|per))\s*"
 )
 _SEEDS = r"(?:seeds?|runs?|trials?|repetitions?|repeats|re-?runs?|initiali[sz]ations?|restarts|trainings)\b"
@@ -24,10 +24,19 @@ _NO_MEAN = re.compile(rf"\b{_OTHER}[^.;,|]{{0,25}}$", re.IGNORECASE)
 _NO_MEAN_BEHIND = re.compile(
     rf"[^.;|]{{0,30}}\b(?:report|show|keep|tak|choos|select|pick)\w*\s(?:the\s)?{_OTHER}", re.IGNORECASE
 )
-_FOOTNOTE = re.compile(
-    r"\s*(?:[*_]*\\\*|\*(?=\s*(?!\*)[^*\n]*$)(?!\s)|[†‡§¶]|\$\^|\^|<sup>|\\(?:dagger|ddagger|textsuperscript))"
-)
-"""How a line begins that is about the rows or numbers with a mark: `\\* means …`, `†: …`, `$^*$ …`."""
+_SIGNS = {
+    "*": r"(?:\\?\*|\\ast\b)",
+    "†": r"(?:†|\\dag(?:ger)?\b)",
+    "‡": r"(?:‡|\\ddag(?:ger)?\b)",
+    "§": "§",
+    "¶": "¶",
+}
+_ANY = "|".join(_SIGNS.values())
+_SIZE = r"\\(?:textsuperscript|footnotesize|scriptsize|small|tiny|item|noindent)\b"
+_RAISED = rf"(?:[\s{{}}$^_]|\\\\|<sup>|{_SIZE})*"
+_FOOTNOTE = re.compile(rf"(?!\s*\*\s)[\s*_]*{_RAISED}(?P<sign>{_ANY})(?!\*)")
+"""How a line begins that is about numbers with a mark: `†: of`, `$^*$ of`; with `* of` one of a list does."""
+_MARKED = re.compile(rf"^{_RAISED}(?P<sign>{_ANY})|(?P<end>{_ANY}){_RAISED}(?:</sup>)?\s*$")
 _MOST = 100
 """Seeds that a paper may have; a larger number counts images."""
 
@@ -50,3 +59,31 @@ def seeds_said(text: str) -> list[tuple[int, str]]:
             if other is None or re.search("mean|averag", other[0], re.IGNORECASE):
                 found.setdefault(many, " ".join(one[0].split()).lstrip("([,;:=± "))
     return list(found.items())
+
+
+def mark_of(cell: str) -> str:
+    """The mark of a printed number that a footnote is about, "" if it has none: bold is no mark."""
+    text = cell.replace("**", "").strip()
+    if len(text) > _LONGEST or (text.startswith("*") and text.endswith("*")):
+        return ""
+    found = _MARKED.search(text)
+    return "" if found is None else _sign(found["sign"] or found["end"])
+
+
+_LONGEST = 200
+"""Characters of a cell in which a mark is looked for."""
+
+
+def _sign(written: str) -> str:
+    return next((sign for sign, pattern in _SIGNS.items() if re.fullmatch(pattern, written)), "")
+
+
+def seeds_of_marked(caption: str) -> dict[str, tuple[int, str]]:
+    """By their mark, how many seeds the footnotes of a table name, with the words for it."""
+    out: dict[str, tuple[int, str]] = {}
+    for line in caption.splitlines():
+        if (note := _FOOTNOTE.match(line)) and len(
+            said := seeds_said(line[note.end() :].lstrip("}$): "))
+        ) == 1:
+            out.setdefault(_sign(note["sign"]), said[0])
+    return out

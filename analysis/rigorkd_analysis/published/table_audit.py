@@ -42,7 +42,7 @@ from rigorkd_analysis.published.bounds import (
     welch_test,
     wilson,
 )
-from rigorkd_analysis.published.printed_cells import Row, cleaned
+from rigorkd_analysis.published.printed_cells import Row, cleaned, known_name, unmarked
 from rigorkd_analysis.published.printed_checks import (
     Caveat,
     caveats_of,
@@ -58,6 +58,7 @@ from rigorkd_analysis.published.printed_checks import (
 from rigorkd_analysis.published.printed_choice import chosen, entries_without, rows_without
 from rigorkd_analysis.published.printed_judged import is_accuracy, spread_out
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of
+from rigorkd_analysis.published.printed_seeds import mark_of, seeds_of_marked
 from rigorkd_analysis.published.printed_spread import bare, population_factor, spread_of
 from rigorkd_analysis.published.printed_table import (
     Entry,
@@ -100,6 +101,7 @@ def audit(table: Printed) -> Audit:
         said = " | ".join([table.caption, *table.rows[0]])
         columns, of_runs = turned(table.rows)
         table = replace(table, rows=columns, caption=said)
+    printed = () if table.turned else table.rows
     read = cleaned(table.rows, table.caption)
     stay, left_out, later = rows_without(read, table.without)
     if len(stay) < len(read):  # what a row that is left out holds decides nothing for its columns
@@ -116,7 +118,11 @@ def audit(table: Printed) -> Audit:
         spread = spread_of(list(every[0]), metric, table.spread)
         refuse_other(spread, metric)
         told = seeds_told(table, every, metric)[1]
-        entries = entries_of(every, metric, seeds_of(table, every, metric), spread, table.within, told)
+        seeds = seeds_of(table, every, metric)
+        marked = _marked(printed, table.caption, every, metric, [place[id(row)] for row in every])
+        if seeds is not None:
+            seeds = [marked[at][0] if at in marked else n for at, n in enumerate(seeds)]
+        entries = entries_of(every, metric, seeds, spread, table.within, told)
         entries, left_later = entries_without(entries, every, later)
         choice = chosen(entries, every, table.baselines, table.without, (*left_out, *left_later))
         # who names the number of test images of a column without a known name says that it is an accuracy
@@ -146,6 +152,13 @@ def audit(table: Printed) -> Audit:
     notes += of_runs
     notes += choice.notes() + merged + _impossible(entries, placed, n_test)
     notes += [told] if told else []
+    notes += [
+        f"{entry.cell}: {count}, by its mark {sign} (“{said}”)"
+        for entry in entries
+        if entry.row in marked
+        for n, sign, said in [marked[entry.row]]
+        for count in [f"{n} seed{'s' * (n > 1)}"]
+    ]
     if accuracy and whole == 1:
         notes.append("the values are taken as fractions of 1; differences and standard deviations too")
     if unread and not one_seed:
@@ -215,6 +228,22 @@ def audit(table: Printed) -> Audit:
         converted=(spread.note() or "") if spread is not None and spread.is_converted else "",
         seeds_assumed=assumed,
     )
+
+
+def _marked(
+    printed: Sequence[Row], caption: str, rows: Sequence[Row], metric: str, origin: Sequence[int | None]
+) -> dict[int, tuple[int, str, str]]:
+    """Of the rows whose number has a mark of which a footnote names the seeds: these, the mark, the words."""
+    named = seeds_of_marked(caption)
+    out: dict[int, tuple[int, str, str]] = {}
+    for at, where in enumerate(origin) if named else ():
+        if where is None:
+            continue
+        own = {column: text for column, text in printed[where].items() if known_name(column) == metric}
+        for text in own.values() or printed[where].values():
+            if (sign := mark_of(text or "")) in named and unmarked(text).startswith(rows[at][metric]):
+                out[at] = named[sign][0], sign, named[sign][1]
+    return out
 
 
 _UNSAID = Caveat(
