@@ -158,3 +158,33 @@ def test_what_is_open_after_a_look_counts_as_open(made, tmp_path):
     text = markdown(report_page(gather(source, found)))
     assert f"what is open here may be as large as {max(ends):.2f} points, by its intervals" in text
     assert "the settings are not shown to differ" not in text
+
+
+def test_the_caption_of_sequential_verdicts_says_which_p_it_is_and_what_became_of_the_plan(made, tmp_path):
+    study, _ = judged(made, tmp_path, "", "7", "1, 4, 2, 8")
+    source = from_study(study)
+    for question in (Question(sequential=True), Question(sequential=True, alpha=0.04)):
+        found = analysis_of(source, question, images=False)
+        (table,) = (one for one in analysis_page(found).tables if one.title.startswith("Sequential"))
+        assert "interval are those at the last seed, p the smallest so far; – is" in table.caption
+        reason = "" if question.alpha is None else found.families[0].demoted
+        assert ("exploratory: planned, but " in table.caption) == bool(reason)
+        assert reason in table.caption
+    for item in found.sequential.comparisons:  # p never rises with more seeds, as that of the last seed may
+        part = analysis_of(source, Question(sequential=True, seeds=(0, 1, 2, 3, 4)), images=False)
+        (early,) = (one for one in part.sequential.comparisons if one.name == item.name)
+        assert (early.p_adjusted or 1.0) >= (item.p_adjusted or 1.0) - 1e-12
+
+
+def test_a_conjunction_is_said_to_be_one_sided(made, tmp_path):
+    both = "contrasts: [{all_of: [main/plain/kd-T1-a0.5, main/plain/kd-T4-a0.5]}]"
+    text = PROTOCOL.replace("contrasts: [[main/plain/kd-T4-a0.5, main/plain/kd-T1-a0.5]]", both)
+    values = {CELLS[0]: BASE[:5]} | {
+        cell: tuple(70 + d for d in GAINS[at][:5]) for at, cell in enumerate(CELLS[1:])
+    }
+    found = analysis_of(from_study(made(tmp_path, values, text=text)), Question(), images=False)
+    titles = {table.title: table.caption for table in analysis_page(found).tables}
+    assert "(of “all of” the largest one-sided p of its members)" in titles["Contrasts"]
+    assert "largest one-sided" not in titles["Gains over the baseline"]
+    (c,) = found.family("contrasts").comparisons
+    assert "largest one-sided p = " in c.says
