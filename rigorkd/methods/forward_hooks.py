@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rigorkd.errors import InputError
-from rigorkd.text import nearest
+from rigorkd.text import nearest, some_of
 
 
 class ForwardHooks:
@@ -25,10 +25,10 @@ class ForwardHooks:
         modules = dict(network.named_modules())
         for layer in layers:
             if layer not in modules or not layer:
-                close = nearest(layer, [name for name in modules if name])
-                raise InputError(
-                    f"the network has no layer {layer!r}", hint=f"did you mean {close!r}?" if close else ""
-                )
+                names = [name for name in modules if name]
+                close = nearest(layer, names)
+                hint = f"did you mean {close!r}?" if close else f"there are: {some_of(names, 12)}"
+                raise InputError(f"the network has no layer {layer!r}", hint=hint)
         self._handles = [modules[layer].register_forward_hook(self._hook(layer)) for layer in layers]
         self._open = False
         self._taken: dict[str, tuple[Tensor, int]] = {}

@@ -97,7 +97,7 @@ def find_seeds(draft: Draft) -> None:
         named = (draft.frame[name] for name in ("run", *HOLDING_SEEDS) if name in draft.frame)
         counted_by = next(filter(None, map(pattern_in, named)), "")
         like = f", such as --seed {shlex.quote(column)}" if column else ""
-        like += " (and --unpaired, if it only counts runs: nothing pairs those then)" * bool(column)
+        counts = "; --unpaired, too, if a column only counts runs, so that nothing pairs them" * bool(column)
         inner = next((str(name) for name in draft.frame.columns if folded(str(name)) in INNER), "")
         shared = f"; values of {draft.spelt(inner)} are no seeds, they share data" if inner else ""
         shared += _OF_ITS_OWN * (folded(inner) == "repeat")
@@ -110,7 +110,7 @@ def find_seeds(draft: Draft) -> None:
         raise draft.table.error(
             f"{what}; columns: {draft.columns()}; names: {shown}",
             f"give --seed COLUMN{like}, or --seed PATTERN with {{}} where the number stands, "
-            f"such as --seed '{counted_by or numbered(draft) or 'run{}'}'{instead}",
+            f"such as --seed '{counted_by or numbered(draft) or 'run{}'}'{counts}{instead}",
             seed="" if asked else column or counted_by or numbered(draft) or "",
         )
     if missing:

@@ -660,3 +660,11 @@ def test_a_pair_of_networks_is_the_student_that_methods_are_compared_on(folder, 
     ]
     folder.write("runs.csv", "\n".join([f"{heading},method,seed,acc", *rows]))
     assert folder.gains("runs.csv") == {"r56->r20/kd": (1.0, 3), "wrn40->wrn16/kd": (1.0, 3)}
+
+
+def test_a_column_that_may_only_count_runs_is_offered_with_what_that_means(folder):
+    rows = [f"{no},{method},{70 + no + (method == 'kd')}" for method in ("ce", "kd") for no in (1, 2, 3)]
+    folder.write("runs.csv", "\n".join(["no,method,test_acc", *rows]))
+    told = folder.refusal("runs.csv")
+    assert "such as --seed no, or" in told
+    assert "--unpaired, too, if a column only counts runs, so that nothing pairs them" in told
