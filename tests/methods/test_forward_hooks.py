@@ -58,7 +58,8 @@ def test_hooks_can_be_removed() -> None:
 def test_an_unknown_layer_offers_the_nearest(layer: str) -> None:
     with pytest.raises(InputError, match="no layer") as error:
         ForwardHooks(network(), [layer])
-    assert error.value.hint == ("did you mean 'conv'?" if layer else "")
+    there = "there are: conv, norm, relu, flatten, head"
+    assert error.value.hint == ("did you mean 'conv'?" if layer else there)
 
 
 def test_an_output_that_a_later_layer_overwrites_is_refused() -> None:
