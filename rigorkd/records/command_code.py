@@ -276,10 +276,14 @@ def watched(cells: Iterable[Cell], protocol: Path) -> Iterator[str]:
     if covered:
         named = [name_of(path, folder) for path in covered]
         yield f"a change of these makes runs stale: {some_of(named, MOST_NAMED)}"
-    if left:
-        names = [name_of(path, folder) for path in left]
+    known = {path.resolve() for path in covered}
+    for whose in dict.fromkeys(tuple(own) if path.resolve() in known else () for path, own in left.items()):
+        some = [p for p, own in left.items() if (tuple(own) if p.resolve() in known else ()) == whose]
+        names = [name_of(path, folder) for path in some]
+        runs = f" for runs of {' and '.join(whose)}" if whose else ""
+        under = "its" if whose else "the trainer's"
         yield (
-            f"not of {some_of(names, MOST_NAMED)}: what of it shapes results belongs under the trainer's"
+            f"not of {some_of(names, MOST_NAMED)}{runs}: what of it shapes results belongs under {under}"
             f" inputs: [{_listed(names)}], or runs before and after a change are mixed"
         )
 
@@ -302,19 +306,28 @@ def changed_settings(cells: Iterable[Cell], folder: Path, records: Iterable[Reco
 def changed_since(cells: Iterable[Cell], folder: Path, records: Iterable[Record]) -> list[str]:
     """The files that no hash covers and that are not what they were for all of these records, by name.
 
-    A record that has not noted them, of an earlier version, knows only whether they are newer than it.
+    A record that has not noted them, of an earlier version, knows only whether they are newer than it. Each
+    is asked of what its own trainer leaves uncovered.
     """
     records = list(records)
-    found = []
-    for path in uncovered(cells, folder):
-        name, now = name_of(path, folder), content_of(path)
-        then = [_noted(record).get(name) for record in records]
-        if WRITTEN not in then and any(
-            before != now if before else not _noted(record) and path.stat().st_mtime > _finished(record)
-            for record, before in zip(records, then, strict=True)
-        ):
-            found.append(name)
-    return found
+    alike: dict[str, list[Cell]] = {}
+    for cell in cells:
+        if cell.trainer is not None:
+            alike.setdefault(files_key(cell.trainer.trainer), []).append(cell)
+    written = {name for record in records for name, told in _noted(record).items() if told == WRITTEN}
+    found: dict[str, None] = {}
+    for several in alike.values():
+        names = {cell.name for cell in several}
+        own = [record for record in records if record.fields.get("cell") in names]
+        for path in uncovered(several, folder):
+            name, now = name_of(path, folder), content_of(path)
+            then = [_noted(record).get(name) for record in own]
+            if name not in written and any(
+                before != now if before else not _noted(record) and path.stat().st_mtime > _finished(record)
+                for record, before in zip(own, then, strict=True)
+            ):
+                found[name] = None
+    return [*found]
 
 
 def mixed(records: Iterable[Record], but: Collection[str] = ()) -> Iterator[str]:
@@ -323,8 +336,12 @@ def mixed(records: Iterable[Record], but: Collection[str] = ()) -> Iterator[str]
     Not of those that are left out by `but`, which have a note of their own.
     """
     states: dict[str, dict[str, list[str]]] = {}
+    records = list(records)
+    noted = {name for record in records for name in _noted(record)}
     for record in records:
-        for name, content in _noted(record).items():
+        # what hashes of some runs cover, and of others, as of their teachers, do not
+        hashed = {name: told for name, told in _hashed(record).items() if name in noted}
+        for name, content in {**hashed, **_noted(record)}.items():
             states.setdefault(name, {}).setdefault(content, []).append(record.run)
     for name, by_content in states.items():
         if len(by_content) > 1 and WRITTEN not in by_content and name not in but:
@@ -341,13 +358,19 @@ def by_inputs(names: Sequence[str]) -> str:
     """The mend of files that no hash covers."""
     return (
         f"if it shapes results, add inputs: [{_listed(names)}] to the trainer, and train them again with"
-        " --retrain-stale"
+        " --retrain-stale (a teacher's own trainer has inputs of its own)"
     )
 
 
 def _noted(record: Record) -> Mapping[str, str]:
     """What a record says of files that no hash covers; nothing for one of an earlier version."""
     return {str(name): str(told) for name, told in (record.fields.get("uncovered_files") or {}).items()}
+
+
+def _hashed(record: Record) -> Mapping[str, str]:
+    """What a record says of the files that its hash covers as inputs."""
+    told = record.fields.get("inputs") or {}
+    return {str(name): str(content) for name, content in told.items()} if isinstance(told, dict) else {}
 
 
 def _finished(record: Record) -> float:
@@ -393,21 +416,30 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(in_yaml, names[:MOST_NAMED]))
 
 
-def _covered(cells: Iterable[Cell], folder: Path) -> tuple[list[Path], list[Path]]:
-    """The files that hashes of runs cover, and files of settings that they do not."""
-    code: dict[Path, bytes] = {}
-    read: list[Path] = []
-    every = [cell.trainer for cell in cells if cell.trainer is not None]
-    commands = [tuple(by.filled({})[0]) for by in every if by.trainer.function is None]
-    for by in {files_key(by.trainer): by for by in every}.values():
-        code |= code_files(by, folder)
+def _covered(cells: Iterable[Cell], folder: Path) -> tuple[list[Path], dict[Path, list[str]]]:
+    """The files that hashes of runs cover, and files of settings that some trainer's do not, with whose.
+
+    What a student's trainer has among its inputs is not among those of its teacher's, which may read it too.
+    """
+    covered: dict[Path, None] = {}
+    left: dict[Path, list[str]] = {}
+    alike: dict[str, list[CellTrainer]] = {}
+    for by in (cell.trainer for cell in cells if cell.trainer is not None):
+        alike.setdefault(files_key(by.trainer), []).append(by)
+    for several in alike.values():
+        by = several[0]
+        code = code_files(by, folder)
+        read: list[Path] = []
         for index, given in enumerate(by.trainer.inputs):
             read += _matched(given.path, folder, (*by.place, "inputs", index))
-    known = {path.resolve() for path in (*code, *read)}
-    chosen = [*read, *_arguments(commands, folder)]
-    beside = settings_files(code, folder, [*dict.fromkeys(commands)], chosen)
-    left = [path for path in beside if path.resolve() not in known and not _is_protocol(path)]
-    return [*dict.fromkeys((*code, *read))], left
+        known = {path.resolve() for path in (*code, *read)}
+        commands = [tuple(one.filled({})[0]) for one in several if one.trainer.function is None]
+        chosen = [*read, *_arguments(commands, folder)]
+        for path in settings_files(code, folder, [*dict.fromkeys(commands)], chosen):
+            if path.resolve() not in known and not _is_protocol(path):
+                left.setdefault(path, []).append(".".join(map(str, by.place)))
+        covered |= dict.fromkeys((*code, *read))
+    return [*covered], left
 
 
 def _arguments(commands: Iterable[Sequence[str]], folder: Path) -> Iterator[Path]:

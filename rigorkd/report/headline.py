@@ -282,7 +282,7 @@ def _still_missing(
     tested = [(of, some) for of, every in found if (some := [c for c in every if c.mde is not None])]
     if tested:
         every = [c for _, some in tested for c in some]
-        of_all = ", of all of these" if len(every) > 1 else ""
+        spreads = "intervals of all spreads" if len(every) > 1 else "interval of the spread"
         lows = [c.mde_low for c in every if c.mde_low is not None]
         highs = [c.mde_high for c in every if c.mde_high is not None]
         detected = [
@@ -292,8 +292,7 @@ def _still_missing(
         lines.append(
             f"{'Where it is inconclusive, these' if partly else 'These'} seeds detect, with 80 % power, "
             f"differences of about {_and(detected)}"
-            + (f" ({say(min(lows))} to {say(max(highs))}, over the interval of the spread" if lows else "")
-            + (f"{of_all})." if lows else ".")
+            + (f" ({say(min(lows))} to {say(max(highs))}, over the {spreads})." if lows else ".")
         )
     if analysis.sesoi is None:
         lines.append(

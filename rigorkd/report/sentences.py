@@ -21,7 +21,7 @@ from rigorkd.readers.averaging import AVERAGED, AVERAGED_PARTS
 from rigorkd.readers.leaving_out import LEFT_OUT
 from rigorkd.readers.run_rows import EPOCH
 from rigorkd.report.page import Said
-from rigorkd.text import count
+from rigorkd.text import count, some_of
 
 CORRECTIONS = {
     "holm": "Holm",
@@ -128,11 +128,20 @@ def not_valid(family: Family) -> str:
 
 def some_not_valid(families: Iterable[Family]) -> str:
     """What a caption says of verdicts that are not valid at alpha, "" where all are."""
-    reasons = dict.fromkeys(c.not_valid for f in families for c in f.comparisons if c.not_valid)
+    every = [(name_of(family, c), c) for family in families for c in family.comparisons]
+    reasons: dict[str, list[str]] = {}
+    for name, c in every:
+        if c.not_valid:
+            reasons.setdefault(c.not_valid, []).append(name)
     if not reasons:
         return ""
-    more = f" and {len(reasons) - 3} more" if len(reasons) > 3 else ""
-    return f" Inconclusive whatever p is: {'; '.join(list(reasons)[:3])}{more}."
+    # a look that some rows alone had says which; other reasons name their cells themselves
+    told = [
+        f"{why} ({some_of(names, 4)})" if why.startswith(REPEATED) and len(names) < len(every) else why
+        for why, names in reasons.items()
+    ]
+    more = f" and {len(told) - 3} more" if len(told) > 3 else ""
+    return f" Inconclusive whatever p is: {'; '.join(told[:3])}{more}."
 
 
 def name_of(family: Family, comparison: Comparison) -> str:
@@ -339,7 +348,7 @@ def warned_of(comparison: Comparison) -> tuple[str, ...]:
     return tuple(
         text
         for text in told
-        if text != comparison.not_valid and not (fell and text.partition(": ")[2] in fell)
+        if text != comparison.not_valid and not ((fact := text.partition(": ")[2]) and fact in fell)
     )
 
 

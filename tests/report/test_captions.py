@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rigorkd_analysis.results import Analysis
+from rigorkd_analysis.verdicts import Verdict
 
 from rigorkd.readers.raw import Reading
 from rigorkd.report.analysis_page import analysis_page, short_page
@@ -14,6 +16,7 @@ from rigorkd.report.judging import Question, analysis_of, judging, note
 from rigorkd.report.paper_tables import LAYOUTS, paper_table
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.report_page import report_page
+from rigorkd.report.sentences import some_not_valid, warned_of
 from rigorkd.report.sources import from_sources, from_study
 
 from .conftest import CELLS, PROTOCOL
@@ -188,3 +191,17 @@ def test_a_conjunction_is_said_to_be_one_sided(made, tmp_path):
     assert "largest one-sided" not in titles["Gains over the baseline"]
     (c,) = found.family("contrasts").comparisons
     assert "largest one-sided p = " in c.says
+
+
+def test_a_look_that_some_rows_had_names_them_and_takes_no_other_star_away(made, tmp_path):
+    _, found = judged(made, tmp_path, "", "7")
+    (family,) = [one for one in found.families if one.name == "gains"]
+    first, second = family.comparisons
+    why = "repeated look, not valid at alpha: analysed before at n = 4"
+    doubt = "conf/x.yaml was another for 2 runs, and no hash covers it: if it shapes results, mend it"
+    undecided = {"verdict": Verdict.INCONCLUSIVE, "magnitude": None}
+    seen = replace(first, not_valid=why, warnings=(why, doubt), says=f"x: inconclusive ({why}).", **undecided)
+    text = some_not_valid([replace(family, comparisons=(seen, second))])
+    assert text == f" Inconclusive whatever p is: {why} ({first.a})."
+    assert some_not_valid([replace(family, comparisons=(seen,))]) == f" Inconclusive whatever p is: {why}."
+    assert warned_of(seen) == (doubt.partition(": if it")[0],)
