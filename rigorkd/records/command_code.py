@@ -309,7 +309,8 @@ def changed_since(cells: Iterable[Cell], folder: Path, records: Iterable[Record]
     A record that has not noted them, of an earlier version, knows only whether they are newer than it. Each
     is asked of what its own trainer leaves uncovered.
     """
-    records = list(records)
+    records, cells = list(records), list(cells)
+    every = uncovered(cells, folder)  # none that a teacher leaves, which its students alone do not tell
     alike: dict[str, list[Cell]] = {}
     for cell in cells:
         if cell.trainer is not None:
@@ -319,7 +320,7 @@ def changed_since(cells: Iterable[Cell], folder: Path, records: Iterable[Record]
     for several in alike.values():
         names = {cell.name for cell in several}
         own = [record for record in records if record.fields.get("cell") in names]
-        for path in uncovered(several, folder):
+        for path in (path for path in uncovered(several, folder) if path in every):
             name, now = name_of(path, folder), content_of(path)
             then = [_noted(record).get(name) for record in own]
             if name not in written and any(
