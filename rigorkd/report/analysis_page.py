@@ -123,7 +123,8 @@ def short_page(analysis: Analysis) -> Page:
         *what_next(analysis, say),
         "--all shows everything here; `rigorkd report` writes a page to send.",
     )
-    shown = warnings[:_MOST_WARNINGS]
+    # a line that one more is left out would take the place of that one
+    shown = warnings if len(warnings) == _MOST_WARNINGS + 1 else warnings[:_MOST_WARNINGS]
     if len(warnings) > len(shown):
         shown += (Said(f"{count(len(warnings) - len(shown), 'more warning')}: --all"),)
     return Page(

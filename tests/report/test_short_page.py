@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -138,3 +139,14 @@ def test_a_primary_question_is_answered_in_words_even_if_open(made, tmp_path):
     primary = found.family("primary").comparisons[0]
     assert primary.verdict == "inconclusive"
     assert primary.says in repr(analysis_page(found))
+
+
+@pytest.mark.parametrize(("many", "left"), [(6, 0), (7, 0), (8, 2)])
+def test_one_warning_more_than_are_shown_is_shown_itself(study, many, left):
+    found = analysis_of(from_study(study), Question(), images=False)
+    quiet = tuple(
+        replace(f, comparisons=tuple(replace(c, warnings=()) for c in f.comparisons)) for f in found.families
+    )
+    page = short_page(replace(found, families=quiet, warnings=tuple(f"w{at}" for at in range(many))))
+    texts = [one.whole for one in page.warnings]
+    assert texts == [f"w{at}" for at in range(many - left)] + [f"{left} more warnings: --all"] * bool(left)
