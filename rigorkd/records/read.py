@@ -346,7 +346,8 @@ def foreseen(folder: Path, protocol: Protocol) -> Foreseen:
     notes = [changed_since(folder, protocol)]
     as_asked = not _changed_by(folder, info, protocol)
     names = {cell.name for cell in protocol.cells}
-    known = {cell.name for text in set(info.protocols) for cell in _protocol(folder, info, text).cells}
+    others = set(info.protocols) - {protocol.text_hash}  # its own text, if it was lost, this run puts back
+    known = {cell.name for text in others for cell in _protocol(folder, info, text).cells}
     looked = any(change.looked is not None for change in read_changes(folder))
     asked = protocol.spec.analysis
     if known <= names and not looked and info.planned.contrasts == asked.contrasts:
