@@ -352,7 +352,10 @@ def foreseen(folder: Path, protocol: Protocol) -> Foreseen:
     asked = protocol.spec.analysis
     if known <= names and not looked and info.planned.contrasts == asked.contrasts:
         return Foreseen(tuple(filter(None, notes)), apart=as_asked)  # without reading every record
-    records = read_records(StudyFolder(folder))
+    try:
+        records = read_records(StudyFolder(folder))
+    except DamagedError:  # which the run itself will name, and what becomes of it is not known yet
+        return Foreseen(tuple(filter(None, notes)), apart=None)
     removed = removals(folder, records, {}, info.seeds, info.planned_seeds)
     looked = any(removal.looked is not None for removal in removed)
     stood = _when_shown(folder, info, protocol, records)

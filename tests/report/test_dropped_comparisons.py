@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from rigorkd.cli.main import cli
+from rigorkd.protocol.load import load_protocol
 from rigorkd.records.interim import note_shown
+from rigorkd.records.read import foreseen
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.gather import gather
 from rigorkd.report.judging import Question, analysis_of
@@ -390,3 +393,15 @@ def test_averages_of_added_cells_have_a_title_and_a_label_of_their_own(made, tmp
     assert {line.lead for line in said.lines} == {"exploratory"}, "what was planned once is marked, too"
     assert "Average gain over the baseline (exploratory). " in page
     assert "Average gain over the baseline (exploratory, added later). " in page
+
+
+def test_a_study_with_damage_is_foreseen_as_far_as_it_can_be(made, tmp_path) -> None:
+    """What is damaged the run itself names, and mends: no note of what an analysis will say stops it."""
+    study = made(tmp_path, EVERY, text=FIRST)
+    (tmp_path / "less.yaml").write_text(ONE_CONTRAST_LESS)
+    less = load_protocol(tmp_path / "less.yaml")
+    assert foreseen(study, less).apart is not None
+    (study / "main/plain/baseline/seed-0/record.json").write_text("{")
+    assert foreseen(study, less).apart is None
+    shutil.rmtree(study / ".protocols")
+    assert foreseen(study, load_protocol(tmp_path / "made.yaml")).notes == ()
