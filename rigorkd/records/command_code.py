@@ -277,9 +277,10 @@ def watched(cells: Iterable[Cell], protocol: Path) -> Iterator[str]:
         named = [name_of(path, folder) for path in covered]
         yield f"a change of these makes runs stale: {some_of(named, MOST_NAMED)}"
     known = {path.resolve() for path in covered}
-    for whose in dict.fromkeys(tuple(own) if path.resolve() in known else () for path, own in left.items()):
-        some = [p for p, own in left.items() if (tuple(own) if p.resolve() in known else ()) == whose]
-        names = [name_of(path, folder) for path in some]
+    by_runs: dict[tuple[str, ...], list[str]] = {}  # whose runs, of a file that those of others cover
+    for path, places in left.items():
+        by_runs.setdefault(tuple(places) if path.resolve() in known else (), []).append(name_of(path, folder))
+    for whose, names in by_runs.items():
         runs = f" for runs of {' and '.join(whose)}" if whose else ""
         under = "its" if whose else "the trainer's"
         yield (
@@ -310,14 +311,10 @@ def changed_since(cells: Iterable[Cell], folder: Path, records: Iterable[Record]
     is asked of what its own trainer leaves uncovered.
     """
     records, cells = list(records), list(cells)
-    every = uncovered(cells, folder)  # none that a teacher leaves, which its students alone do not tell
-    alike: dict[str, list[Cell]] = {}
-    for cell in cells:
-        if cell.trainer is not None:
-            alike.setdefault(files_key(cell.trainer.trainer), []).append(cell)
+    every = set(uncovered(cells, folder))  # none that a teacher leaves, which its students alone do not tell
     written = {name for record in records for name, told in _noted(record).items() if told == WRITTEN}
     found: dict[str, None] = {}
-    for several in alike.values():
+    for several in _by_trainer(cells):
         names = {cell.name for cell in several}
         own = [record for record in records if record.fields.get("cell") in names]
         for path in (path for path in uncovered(several, folder) if path in every):
@@ -417,6 +414,15 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(in_yaml, names[:MOST_NAMED]))
 
 
+def _by_trainer(cells: Iterable[Cell]) -> Iterable[list[Cell]]:
+    """The cells that commands train, those together whose trainers name the same files."""
+    alike: dict[str, list[Cell]] = {}
+    for cell in cells:
+        if cell.trainer is not None:
+            alike.setdefault(files_key(cell.trainer.trainer), []).append(cell)
+    return alike.values()
+
+
 def _covered(cells: Iterable[Cell], folder: Path) -> tuple[list[Path], dict[Path, list[str]]]:
     """The files that hashes of runs cover, and files of settings that some trainer's do not, with whose.
 
@@ -424,10 +430,8 @@ def _covered(cells: Iterable[Cell], folder: Path) -> tuple[list[Path], dict[Path
     """
     covered: dict[Path, None] = {}
     left: dict[Path, list[str]] = {}
-    alike: dict[str, list[CellTrainer]] = {}
-    for by in (cell.trainer for cell in cells if cell.trainer is not None):
-        alike.setdefault(files_key(by.trainer), []).append(by)
-    for several in alike.values():
+    for own in _by_trainer(cells):
+        several = [cell.trainer for cell in own if cell.trainer is not None]
         by = several[0]
         code = code_files(by, folder)
         read: list[Path] = []
