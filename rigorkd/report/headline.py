@@ -84,7 +84,7 @@ def _power(analysis: Analysis, say: MetricNumbers) -> list[str]:
         analysis,
         [(o, some) for o, (_, some) in zip(of, found, strict=True)],
         say,
-        partly=any(len(some) < len(family.comparisons) for family, some in found),
+        partly=sum(len(some) for _, some in found) < sum(len(family.comparisons) for family in shown),
     )
 
 

@@ -277,6 +277,25 @@ def test_what_seeds_detect_is_said_of_what_is_open(second, said):
     assert ("seeds there" in needed) == (second > 1)
 
 
+def test_what_seeds_detect_is_qualified_where_a_family_beside_it_is_decided():
+    """The primary gain holds and another is open: how many seeds that takes is no word about the first."""
+    noise = {"baseline": (0, 0, 0, 0, 0), "kd": (0.05, -0.05, 0.02, 0, 0.1), "dkd": (0, 3, -3, 1.5, -1)}
+    rows = [
+        {"cell": method, "method": method, "seed": seed,
+         "test_acc": 70 + seed / 3 + own[seed] + 2 * (method == "kd")}
+        for method, own in noise.items()
+        for seed in range(5)
+    ]  # fmt: skip
+    lines = headline(analyze(pd.DataFrame(rows), Plan(sesoi=0.5, primary="kd", planned=True)))
+    assert "Primary gain (planned): of 1 gain, 1 better." in lines, "the family that is decided"
+    (line,) = (line for line in lines if "with 80 % power" in line)
+    assert line.startswith(
+        "Where it is inconclusive, these seeds detect, with 80 % power, differences of about "
+    )
+    (needed,) = (line for line in lines if "would take" in line)
+    assert "seeds there" in needed
+
+
 def test_what_the_correction_leaves_and_what_is_not_judged_are_counted_apart():
     rng = np.random.default_rng(5)
     rows = [
