@@ -18,6 +18,7 @@ from rigorkd_analysis.wording import percent_text
 
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import Record, read_records
+from rigorkd.report.conditions import under_conditions
 from rigorkd.report.headline import headline, sequential_leads, what_fell, what_holds, what_next
 from rigorkd.report.numbers import MetricNumbers, Numbers, between, p_heading
 from rigorkd.report.page import MISSING, STARRED, Cell, Column, Entry, Page, Said, Table, Value, listed
@@ -37,7 +38,6 @@ from rigorkd.report.sentences import (
     minus,
     name_of,
     numbers_of,
-    of_what,
     own_interval,
     planned_looks,
     reasons,
@@ -45,7 +45,6 @@ from rigorkd.report.sentences import (
     test_of,
     titled_with_status,
     told_of_plan,
-    unvalidated,
     warnings_of,
     why_exploratory,
 )
@@ -105,7 +104,8 @@ def short_page(analysis: Analysis) -> Page:
     say = Numbers(analysis, narrow=True)
     warnings, banner = warnings_of(analysis), banner_of(analysis.warnings)
     if analysis.progress is not None:
-        return Page(headline(analysis, say), (cells_table(analysis, say),), warnings, banner, narrow=True)
+        so_far = under_conditions(analysis, (cells_table(analysis, say),))
+        return Page(headline(analysis, say), so_far, warnings, banner, narrow=True)
     tables = []
     for at, family in asked_once(analysis):
         corrected = is_corrected(analysis, family)
@@ -129,7 +129,10 @@ def short_page(analysis: Analysis) -> Page:
         shown += (Said(f"{count(len(warnings) - len(shown), 'more warning')}: --all"),)
     return Page(
         headline=(*what_holds(analysis), *says_secondary(analysis, " --all shows their tables.")),
-        blocks=(*tables, *listed(("What next", tuple(map(Said, next_steps))))),
+        blocks=(
+            *under_conditions(analysis, tables),
+            *listed(("What next", tuple(map(Said, next_steps)))),
+        ),
         warnings=shown,
         banner=banner,
         narrow=True,
@@ -184,10 +187,7 @@ def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence margin ±{say(analysis.sesoi)}")
-    notes = (
-        *(of_what(analysis), planned_looks(analysis)),
-        *(_asked_before(family), holm_is_sharper(analysis, family), unvalidated(analysis)),
-    )
+    notes = (planned_looks(analysis), _asked_before(family), holm_is_sharper(analysis, family))
     parts += [note for note in notes if note]
     starred = any(c.warnings for c in family.comparisons)
     return "; ".join(parts) + "." + some_not_valid([family]) + STARRED * starred
@@ -223,7 +223,10 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
     sentences = tuple(Said(text, lead=lead) for text, lead in said.items())
     return Page(
         headline=(*headline(analysis, say), *says_secondary(analysis)),
-        blocks=(*tables, *listed(("In words", sentences), ("Notes", _notes(analysis, say)))),
+        blocks=(
+            *under_conditions(analysis, tables),
+            *listed(("In words", sentences), ("Notes", _notes(analysis, say))),
+        ),
         warnings=warnings_of(analysis),
         banner=banner_of(analysis.warnings),
     )
@@ -318,8 +321,7 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
         "planned before the results were seen"
         if family.planned
         else f"exploratory: {why_exploratory(family)}",
-        *filter(None, (of_what(analysis), planned_looks(analysis))),
-        *filter(None, (_asked_before(family), holm_is_sharper(analysis, family))),
+        *filter(None, (planned_looks(analysis), _asked_before(family), holm_is_sharper(analysis, family))),
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests")
@@ -477,7 +479,6 @@ def _sequential_caption(analysis: Analysis, found: Sequential, say: MetricNumber
         else f"exploratory: {' and '.join(dict.fromkeys(map(why_exploratory, families)))}",
         *told_of_plan(analysis),
         *([f"{count(left, 'exploratory comparison')} not judged so"] if left else ()),
-        *filter(None, (of_what(analysis), unvalidated(analysis))),
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by the interval")
@@ -507,8 +508,6 @@ def cells_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: i
             " Seeds are paired, so overlapping intervals of means are no test: the verdicts are above."
             + first_of(most, len(analysis.cells), "cells")
         )
-    if note := unvalidated(analysis):
-        text += f" {note[:1].upper()}{note[1:]}."
     return Table(
         "Cells",
         (Column("cell"), *(Column(heading, True) for heading in headings.values())),

@@ -81,8 +81,8 @@ class Table:
     """Rows under headings; the first entry of a row is its name.
 
     `emphasis` marks the rows whose verdict is a finding; `dense` is set small; `id` is its place on a page of
-    HTML, "" for one that follows from the title. `starred` is what stars at verdicts stand for: a page says
-    it among its warnings, a format that does not print those below the table.
+    HTML, "" for one that follows from the title. `starred` is what stars at verdicts stand for, `alone` what
+    holds for all rows: a page says both among its warnings, a format whose tables go on alone below them.
     """
 
     title: str
@@ -93,6 +93,7 @@ class Table:
     dense: bool = False
     id: str = ""
     starred: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
 
     def cells(self) -> Iterator[tuple[Cell, ...]]:
         for row in self.rows:

@@ -21,13 +21,13 @@ from rigorkd_analysis.wording import number_text, percent_text
 from rigorkd.errors import InputError
 from rigorkd.metrics import BY_NAME, shown
 from rigorkd.report.analysis_page import cells_table
+from rigorkd.report.conditions import caption_under_conditions, under_conditions
 from rigorkd.report.evidence import CellFacts, Evidence, Latency, grids
 from rigorkd.report.headline import headline
 from rigorkd.report.numbers import Numbers, p_heading, verdict
 from rigorkd.report.page import MISSING, Cell, Column, Entry, Page, Table
 from rigorkd.report.sentences import (
     CORRECTIONS,
-    chosen,
     holm_is_sharper,
     is_unpaired,
     own_interval,
@@ -37,8 +37,6 @@ from rigorkd.report.sentences import (
     some_not_valid,
     test_of,
     titled,
-    told_of_plan,
-    unvalidated,
     warned_of,
 )
 from rigorkd.text import count
@@ -64,11 +62,13 @@ def paper_table(evidence: Evidence, layout: Layout, group: str | None = None) ->
         raise InputError(f"no group {group!r} in this study", hint=f"there are: {', '.join(sorted(groups))}")
     if evidence.analysis.progress is not None:
         so_far = cells_table(evidence.analysis, Numbers(evidence.analysis))
-        return Page(headline=headline(evidence.analysis), blocks=(replace(so_far, dense=True),))
+        blocks = under_conditions(evidence.analysis, (replace(so_far, dense=True),))
+        return Page(headline=headline(evidence.analysis), blocks=blocks)
     make = {"overall": _overall, "gains": _gains, "ablation": _ablation}[layout]
     table = replace(make(evidence, group), dense=True)
     title = titled(table.title, evidence.analysis.warnings)
-    return Page(blocks=(replace(table, title=title),))
+    caption = caption_under_conditions(evidence.analysis, table.caption)
+    return Page(blocks=(replace(table, title=title, caption=caption),))
 
 
 def _side_by_side(evidence: Evidence, group: str | None) -> list[tuple[CellFacts, CellFacts, Comparison]]:
@@ -444,7 +444,5 @@ def tests_said(evidence: Evidence) -> str:
         say = Numbers(analysis)
         text += f", equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests"
     sharper = (holm_is_sharper(analysis, one) for one in families)
-    notes = dict.fromkeys(
-        (planned_looks(analysis), *sharper, unvalidated(analysis), chosen(analysis), *told_of_plan(analysis))
-    )
+    notes = dict.fromkeys((planned_looks(analysis), *sharper))
     return text + "".join(f"; {note}" for note in notes if note)

@@ -28,6 +28,7 @@ from rigorkd.report.analysis_page import (
     secondary_table,
     sequential_table,
 )
+from rigorkd.report.conditions import under_conditions
 from rigorkd.report.evidence import CellFacts, Evidence, distils
 from rigorkd.report.figures.catalog import on_page
 from rigorkd.report.headline import headline, sequential_leads, sequential_tally, what_fell
@@ -92,7 +93,7 @@ def report_page(evidence: Evidence) -> Page:
             *listed(("What must not be read into it", _cautions(analysis, say))),
         ),
         warnings=warnings_of(analysis),
-        blocks=tuple(section for section in _sections(evidence, say) if section.blocks),
+        blocks=under_conditions(analysis, (one for one in _sections(evidence, say) if one.blocks)),
         colophon=f"Made by rigorkd {__version__}. Every number in a table carries its unrounded value.",
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from rigorkd.report.conditions import caption_under_conditions
 from rigorkd.report.evidence import Evidence
 from rigorkd.report.figures import (
     candidates,
@@ -21,7 +22,6 @@ from rigorkd.report.figures import (
     tradeoff,
 )
 from rigorkd.report.figures.spec import Figure
-from rigorkd.report.sentences import chosen
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,8 @@ def drawn(evidence: Evidence) -> tuple[tuple[Entry, Figure], ...]:
     """Every figure for which the evidence has the cells."""
     judged = evidence.analysis.progress is None
     made = ((entry, entry.make(evidence)) for entry in CATALOG if judged or entry.in_progress)
-    choice = chosen(evidence.analysis)
-    note = f" {choice[:1].upper()}{choice[1:]}." if choice else ""
     return tuple(
-        (entry, replace(figure, caption=f"{figure.caption}{note}".strip()))
+        (entry, replace(figure, caption=caption_under_conditions(evidence.analysis, figure.caption)))
         for entry, figure in made
         if figure is not None and figure.panels
     )

@@ -11,6 +11,7 @@ from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.errors import InputError
+from rigorkd.report.conditions import caption_under_conditions
 from rigorkd.report.evidence import CellFacts, Evidence, Floats, Images, SoftOutput
 from rigorkd.report.figures.catalog import CATALOG
 from rigorkd.report.figures.convergence import Curves, epoch_panel, over_seeds
@@ -29,7 +30,7 @@ from rigorkd.report.layouts.layout_spec import (
 from rigorkd.report.layouts.layout_tables import grid_of, softened_images
 from rigorkd.report.layouts.wanted_cells import by_columns, called, lacking, restricted, setting, wanted
 from rigorkd.report.numbers import MetricNumbers
-from rigorkd.report.sentences import chosen, titled
+from rigorkd.report.sentences import titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,8 +50,7 @@ def layout_figure(name: str, layout: FigureLayout, studies: Sequence[Evidence]) 
         made, own_keys, own_notes = _draw(evidence, layout)
         panels += [Panel(prefix + p.title, p.draw, p.height, p.describe, p.left) for p in made]
         keys |= {key.text: key for key in own_keys if key.text not in keys}
-        choice = chosen(evidence.analysis)
-        own_notes = [*own_notes, f"{choice[:1].upper()}{choice[1:]}." if choice else ""]
+        own_notes = [*own_notes, caption_under_conditions(evidence.analysis, "")]
         notes += [prefix + note for note in own_notes if note and prefix + note not in notes]
     title = layout.title + (f" ({layout.published})" if layout.published else "")
     title = titled(title, [text for evidence in studies for text in evidence.analysis.warnings])

@@ -10,6 +10,7 @@ from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.wording import number_text, percent_text
 
 from rigorkd.metrics import BY_NAME
+from rigorkd.report.conditions import caption_under_conditions
 from rigorkd.report.evidence import CellFacts, Evidence, Images
 from rigorkd.report.layouts.layout_spec import Block, HeatLayout, RowsLayout, Shown, TableLayout
 from rigorkd.report.layouts.wanted_cells import Wanted, called, gain_of, lacking, setting, wanted
@@ -23,7 +24,7 @@ from rigorkd.report.paper_tables import (
     tests_said,
     what_is_marked,
 )
-from rigorkd.report.sentences import chosen, reasons, seeds_of, titled, warned_of
+from rigorkd.report.sentences import reasons, seeds_of, titled, warned_of
 
 
 def layout_table(evidence: Evidence, layout: TableLayout) -> Page:
@@ -39,10 +40,8 @@ def layout_table(evidence: Evidence, layout: TableLayout) -> Page:
 def _finished(evidence: Evidence, layout: TableLayout, parts: list[str]) -> tuple[str, str]:
     """Title and caption."""
     title = layout.title + (f" ({layout.published})" if layout.published else "")
-    analysis, choice = evidence.analysis, chosen(evidence.analysis)
-    if choice and not any(choice in part for part in parts):
-        parts = [*parts, f"{choice[:1].upper()}{choice[1:]}."]
-    return titled(title, analysis.warnings), " ".join(part for part in (*parts, layout.note) if part)
+    told = caption_under_conditions(evidence.analysis, " ".join(filter(None, parts)))
+    return titled(title, evidence.analysis.warnings), " ".join(filter(None, (told, layout.note)))
 
 
 # ---------------------------------------------------------------------------------------- one row per cell

@@ -1,0 +1,49 @@
+"""The conditions of all numbers of an analysis, with each table and figure wherever it is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from rigorkd_analysis.results import Analysis
+
+from rigorkd.report.page import STARRED, Block, Section, Table
+from rigorkd.report.sentences import chosen, of_what, told_of_plan, unvalidated
+
+
+def conditions(analysis: Analysis) -> tuple[str, ...]:
+    """What was chosen of the results, which epoch is judged, what each result is a mean over, that none was
+    validated."""
+    return tuple(filter(None, (of_what(analysis), unvalidated(analysis))))
+
+
+def under_conditions(analysis: Analysis, blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """The blocks with tables whose captions say the conditions of the analysis.
+
+    What became of the plan stands among a page's warnings; it goes with a table that leaves the page.
+    """
+    told, alone = conditions(analysis), tuple(told_of_plan(analysis))
+    return tuple(_under(block, told, alone) for block in blocks)
+
+
+def caption_under_conditions(analysis: Analysis, caption: str) -> str:
+    """The caption of a figure, which has no page around it, with all of them."""
+    return _said(caption, (chosen(analysis), unvalidated(analysis), *told_of_plan(analysis)))
+
+
+def _under(block: Block, told: tuple[str, ...], alone: tuple[str, ...]) -> Block:
+    if isinstance(block, Section):
+        return replace(block, blocks=tuple(_under(one, told, alone) for one in block.blocks))
+    if not isinstance(block, Table):
+        return block
+    caption = _said(block.caption, told)
+    return replace(block, caption=caption, alone=tuple(one for one in alone if one not in caption))
+
+
+def _said(caption: str, told: Iterable[str]) -> str:
+    """The caption with the conditions that it does not say itself, before it says what its stars are."""
+    left = [text for text in told if text and text not in caption]
+    if not left:
+        return caption
+    said, star = caption.removesuffix(STARRED), STARRED * caption.endswith(STARRED)
+    return f"{said}{' ' * bool(said)}Note: {'; '.join(left)}.{star}"
