@@ -24,6 +24,7 @@ from rigorkd.report.numbers import MetricNumbers, Numbers, between, p_heading
 from rigorkd.report.page import MISSING, STARRED, Cell, Column, Entry, Page, Said, Table, Value, listed
 from rigorkd.report.row_names import common_start
 from rigorkd.report.sentences import (
+    CHOICES,
     CORRECTIONS,
     QUESTIONS,
     about,
@@ -102,7 +103,9 @@ _NARROW = {
 def short_page(analysis: Analysis) -> Page:
     """What a terminal shows unless all is asked for: the answer, the comparisons, and what to do next."""
     say = Numbers(analysis, narrow=True)
-    warnings, banner = warnings_of(analysis), banner_of(analysis.warnings)
+    # what was chosen stands below the tables, too: of more than fit, what is doubted is shown
+    warnings = tuple(sorted(warnings_of(analysis), key=lambda said: said.text.startswith(CHOICES)))
+    banner = banner_of(analysis.warnings)
     if analysis.progress is not None:
         so_far = under_conditions(analysis, (cells_table(analysis, say),))
         return Page(headline(analysis, say), so_far, warnings, banner, narrow=True)

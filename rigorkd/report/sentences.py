@@ -209,6 +209,8 @@ def unvalidated(analysis: Analysis) -> str:
 
 CHOSEN, CHOSEN_CELLS = "chosen seeds: ", "chosen cells: "
 """How the warnings begin that --seeds left finished seeds out, or --without cells."""
+CHOICES = (CHOSEN, CHOSEN_CELLS, LEFT_OUT, AVERAGED, AVERAGED_PARTS, EPOCH)
+"""How those begin that say what was chosen, not what is doubted."""
 
 
 def chosen(analysis: Analysis) -> str:
@@ -222,8 +224,7 @@ def chosen_in_brief(analysis: Analysis) -> str:
 
 
 def _choices(analysis: Analysis) -> list[str]:
-    kinds = (CHOSEN, CHOSEN_CELLS, LEFT_OUT, AVERAGED, AVERAGED_PARTS, EPOCH)
-    return [text for text in analysis.warnings if text.startswith(kinds)]
+    return [text for text in analysis.warnings if text.startswith(CHOICES)]
 
 
 def of_what(analysis: Analysis) -> str:

@@ -150,3 +150,14 @@ def test_one_warning_more_than_are_shown_is_shown_itself(study, many, left):
     page = short_page(replace(found, families=quiet, warnings=tuple(f"w{at}" for at in range(many))))
     texts = [one.whole for one in page.warnings]
     assert texts == [f"w{at}" for at in range(many - left)] + [f"{left} more warnings: --all"] * bool(left)
+
+
+def test_what_is_doubted_is_shown_before_what_was_chosen(study):
+    found = analysis_of(from_study(study), Question(), images=False)
+    quiet = tuple(
+        replace(f, comparisons=tuple(replace(c, warnings=()) for c in f.comparisons)) for f in found.families
+    )
+    told = ("chosen seeds: 3 of 5 finished ones are judged", *(f"w{at}" for at in range(7)))
+    page = short_page(replace(found, families=quiet, warnings=told))
+    assert [one.whole for one in page.warnings] == [f"w{at}" for at in range(6)] + ["2 more warnings: --all"]
+    assert all("Note: chosen seeds: 3 of 5" in table.caption for table in page.tables)
