@@ -88,17 +88,23 @@ class Outlying:
         )
         return bool(whole * rest > 0 and abs(rest) >= KEPT * abs(whole))
 
-    def warnings(self, runs: Runs, cells: Sequence[int], *, paired: bool) -> Iterator[str]:
+    def warnings(self, runs: Runs, cells: Sequence[int], d: Floats | None) -> Iterator[str]:
         """The outlying runs of these cells.
 
-        Paired, an easy or a hard seed at which all cells moved alike is none: it is what pairing removes.
-        A collapse is named all the same.
+        Paired, an easy or a hard seed at which all cells moved alike is none: it is what pairing removes. Nor
+        is one at which a cell alone moved, but the difference is none that the other seeds do not show: it
+        widens no interval. A collapse is named all the same.
+
+        Args:
+            d: the differences that are tested, of shape (members, seeds); None where runs are not paired.
         """
-        apart = self._apart(runs, cells) if paired else np.ones(len(runs.seeds), dtype=bool)
+        apart = np.ones(len(runs.seeds), dtype=bool) if d is None else self._apart(runs, cells)
+        shows = np.ones(len(runs.seeds), dtype=bool) if d is None else _stand_out(d).any(axis=0)
         for cell in cells:
             for seed in map(int, np.flatnonzero(self.far[cell])):
                 collapsed = bool(self.collapsed[cell, seed])
-                if collapsed or apart[seed] or self._alone(runs, cells, cell, seed, share=ALIKE):
+                moved = apart[seed] or self._alone(runs, cells, cell, seed, share=ALIKE)
+                if collapsed or (shows[seed] and moved):
                     word = "a seed far behind" if collapsed else "an outlying seed"
                     yield f"{word}: {_named(runs, cell, seed, float(self.medians[cell]))}"
 
@@ -119,6 +125,17 @@ class Outlying:
             abs((runs.values[other, seed] - self.medians[other]) - move) > (1 - share) * abs(move)
             for other in others
         )
+
+
+def _stand_out(d: Floats) -> NDArray[np.bool_]:
+    """Which differences are further from the mean of the others than three standard deviations of these."""
+    out = np.zeros(d.shape, dtype=bool)
+    for row, found in zip(out, d, strict=True):
+        there = np.flatnonzero(~np.isnan(found))
+        for seed in there if len(there) >= 3 else ():
+            others = found[there[there != seed]]
+            row[seed] = abs(found[seed] - others.mean()) > FAR_POOLED * others.std(ddof=1)
+    return out
 
 
 def _mean(values: Floats) -> float:
