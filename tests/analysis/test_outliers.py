@@ -70,8 +70,8 @@ def test_a_seed_that_is_hard_for_all_is_told_where_the_difference_shows_it(seeds
 
 @pytest.mark.parametrize("seeds", [5, 10])
 def test_a_seed_that_is_easy_for_one_student_is_seldom_told_and_a_run_that_moved_alone_mostly_is(seeds: int):
-    """Of eight cells four find one seed easier by five; the noise of each cell is 1. In half of the tables one
-    of these has moved by five more. What is told widens the interval of its own comparison."""
+    """Of eight cells four find one seed easier by five; the noise of each cell is 1. In half of the tables
+    one of these moved by five more. What is told widens the interval of its own comparison."""
     draw = np.random.default_rng(9)
     told = {False: [], True: []}
     for turn in range(200):
