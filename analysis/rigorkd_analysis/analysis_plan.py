@@ -228,6 +228,14 @@ class Plan:
         told = (f"{look} (seeds {which[look]})" if look in which else f"{look}" for look in earlier)
         return f"repeated look, not valid at alpha: analysed before at n = {', '.join(told)}"
 
+    def later_than_a_look(self, cell: str) -> str:
+        """That a cell was added when others had been looked at, "" of any other."""
+        met = dict(self.looks_at_added).get(cell, self.looks)
+        if not (before := sorted(set(self.looks) - set(met))):
+            return ""
+        seen = ", ".join(map(str, before))
+        return f"added after a look at n = {seen}: results were known when it was asked for"
+
     def between_looks(self, now: int) -> str | None:
         """Why `now` seeds decide nothing where looks are planned; None at a planned look, or without any."""
         if not self.interim or now in self.interim:

@@ -391,6 +391,7 @@ def _warnings(
     if repeated := question.repeated_look_at(cells):
         way = "the sequential verdicts" if plan.sequential else "--sequential"
         out.append(f"{repeated}; {way}, or seeds that no look has seen, stay valid")
+    out += dict.fromkeys(filter(None, (plan.later_than_a_look(runs.cells[cell]) for cell in cells)))
     d = None if plan.test == "unpaired" else differences(runs, members)
     out += question.outlying.warnings(runs, cells, d)
     out += [question.plan.doubted] * bool(question.plan.doubted)

@@ -142,6 +142,11 @@ _COARSE = 0.3
 _ENOUGH_CELLS = 40
 """So many cells settle whether two seeds are copies."""
 _NO_REPLICATES = ": as if runs were copied, or their seeds changed nothing; copies are no replicates"
+_NO_REPLICATES_OR_CONSTANT = (
+    ": as if runs were copied, their seeds changed nothing, or they fell to one constant answer; "
+    "copies are no replicates"
+)
+"""One cell alone may have come to that as well."""
 
 
 def copied(runs: Runs) -> dict[int, str]:
@@ -169,7 +174,7 @@ def copied(runs: Runs) -> dict[int, str]:
         if math.log(len(runs.cells)) + trials + again * math.log(tie) < math.log(_BY_CHANCE):
             out[cell] = (
                 f"{runs.cells[cell]} has the same {runs.metric} at seeds {_alike(list(kinds.values()))}"
-                + _NO_REPLICATES
+                + _NO_REPLICATES_OR_CONSTANT
             )
     return out
 

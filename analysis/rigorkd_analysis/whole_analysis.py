@@ -397,7 +397,7 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         )
     out += _without_spread(runs, question.goal)
     if question.repeated_look:
-        now = sorted({cell for cell, looks in plan.looks_at_added if looks != plan.looks} & set(runs.cells))
+        now = sorted(cell for cell in runs.cells if plan.later_than_a_look(cell))
         out.append(question.repeated_look + (f"; added after a look: {_listed(now)}" if now else ""))
     averaged = any(family.name == "overall" for family in found)
     out += _untuned_baselines(runs, matcher, plan, averaged)

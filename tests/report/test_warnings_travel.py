@@ -142,3 +142,24 @@ def test_a_comparison_of_studies_says_what_is_doubted_of_one():
     found = _compared(made, plan, (), None, None)
     assert f"two: {DOUBT}" in found.warnings
     assert not any(text.startswith("one: out.txt") for text in found.warnings)
+
+
+def test_a_cell_added_after_a_look_says_it_at_its_verdict_and_in_its_sentence():
+    """It had no look of its own, and is judged beside planned ones that are not: the reader must know."""
+    from rigorkd_analysis import Plan, analyze
+
+    draw = np.random.default_rng(3)
+    rows = [
+        {"cell": cell, "method": method, "seed": seed, "test_top1": 70 + gain + draw.normal(0, 0.2)}
+        for cell, method, gain in (("base", "baseline", 0), ("kd", "kd", 1.5), ("hot", "hot", 2.0))
+        for seed in range(6)
+    ]
+    plan = Plan(sesoi=0.5, planned=True, added=("hot",), looks=(5,), looks_at_added=(("hot", ()),))
+    found = analyze(pd.DataFrame(rows), plan)
+    planned, later = (f.comparisons[0] for f in found.families if f.name == "gains")
+    assert planned.not_valid.startswith("repeated look")
+    assert not any("added after" in text for text in planned.warnings)
+    assert later.verdict.directed
+    told = "added after a look at n = 5: results were known when it was asked for"
+    assert told in later.warnings
+    assert later.says.endswith(f"; caution: {told}.")
