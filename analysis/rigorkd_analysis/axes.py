@@ -86,7 +86,7 @@ def own_settings(runs: Runs, cells: Iterable[int]) -> str:
     return " or ".join(text for text in told if text.startswith((AVERAGED_OVER, SET_TO)))
 
 
-_TOLD = frozenset(("T", "a", "ce", "kd", "e", "fp", "bf"))
+_TOLD = frozenset(("T", "a", "ce", "kd", "e", "fp", "bf", *SYMBOLS))
 """Labels of what sentences say by its column, and words that end in a number but set nothing to it."""
 _LONG = {"bs": "batch size", "wd": "weight decay", "ls": "label smoothing", "w": "warm-up"}
 _SETTING = re.compile(r"([A-Za-z_]+?)(\d+(?:\.\d+)?)")

@@ -99,7 +99,7 @@ class Outlying:
             d: the differences that are tested, of shape (members, seeds); None where runs are not paired.
         """
         apart = np.ones(len(runs.seeds), dtype=bool) if d is None else self._apart(runs, cells)
-        shows = np.ones(len(runs.seeds), dtype=bool) if d is None else _stand_out(d).any(axis=0)
+        shows = np.ones(len(runs.seeds), dtype=bool) if d is None else np.asarray(_stand_out(d).any(axis=0))
         for cell in cells:
             for seed in map(int, np.flatnonzero(self.far[cell])):
                 collapsed = bool(self.collapsed[cell, seed])

@@ -219,7 +219,9 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
         if len(naive) <= 2:
             text += " (" + ", ".join(f"{name_of(family, c)}, {p_text(c.p)}" for c in naive) + ")"
         text += _directions(analysis, family, naive)
-        if not unfit:
+        if unfit:
+            text += "; that decides nothing"
+        else:
             by_name = "simultaneous inference" if analysis.joint else CORRECTIONS[analysis.correction]
             text += f"; {by_name} over {family.corrected_over} leaves {len(kept) or 'none'}"
             text += f", {unjudged} of which {'is' if unjudged == 1 else 'are'} not judged" * bool(unjudged)

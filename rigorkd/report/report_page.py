@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from rigorkd_analysis.columns import is_bare
 from rigorkd_analysis.metric_names import label
-from rigorkd_analysis.results import GAINS, Analysis, Candidates, Family
+from rigorkd_analysis.results import GAINS, Analysis, Candidates, Comparison, Family
 from rigorkd_analysis.sanity import AT_CHANCE, who_is_at_chance
 from rigorkd_analysis.verdicts import Verdict
 
@@ -36,6 +36,7 @@ from rigorkd.report.numbers import Numbers
 from rigorkd.report.page import Block, Chart, Count, Page, Prose, Said, Section, Table, Tally, listed
 from rigorkd.report.sentences import (
     QUESTIONS,
+    REPEATED,
     SMOKE_RUNS,
     asked_once,
     banner_of,
@@ -303,6 +304,19 @@ def _sets(analysis: Analysis) -> list[Candidates]:
     return [item for item in analysis.best.sets if len(item.cells) > 1] if analysis.best else []
 
 
+def _open_intervals(
+    analysis: Analysis, undecided: Sequence[Comparison]
+) -> list[tuple[float | None, float | None]]:
+    """Where what is open may lie; after a look those of a fixed number of seeds are too short to say it."""
+    if analysis.sequential is not None and sequential_leads(analysis):
+        return [(c.ci_low, c.ci_high) for c in analysis.sequential.comparisons if c.decided_at is None]
+    return [
+        (c.ci_simultaneous_low, c.ci_simultaneous_high)
+        for c in undecided
+        if not (c.not_valid or "").startswith(REPEATED)
+    ]
+
+
 def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
     """What the results do not say, in this study's own numbers."""
     out = []
@@ -310,15 +324,9 @@ def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
     undecided = [c for f in shown for c in f.comparisons if c.verdict is Verdict.INCONCLUSIVE]
     if undecided:
         text = "“Inconclusive” is not “no difference”"
-        ends = [
-            end
-            for c in undecided
-            for end in (c.ci_simultaneous_low, c.ci_simultaneous_high)
-            if end is not None and math.isfinite(end)
-        ]
-        if ends:
-            largest = f"{say(max(map(abs, ends)))}{say.unit}"
-            text += f": what is open here may be as large as {largest}, by its intervals"
+        ends = [abs(end) for both in _open_intervals(analysis, undecided) for end in both if end is not None]
+        if ends and math.isfinite(max(ends)):
+            text += f": what is open here may be as large as {say(max(ends))}{say.unit}, by its intervals"
         out.append(Said(text + "."))
     out += map(Said, what_fell(analysis))
     sets = _sets(analysis)

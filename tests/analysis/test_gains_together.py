@@ -102,6 +102,24 @@ def test_gains_are_summed_up_for_each_method_and_never_over_methods_or_baselines
     assert " below KD in test accuracy (95 % CI " in base
 
 
+def test_a_mean_of_gains_says_which_it_is_beside_and_which_came_later():
+    """Who averages the printed table finds another mean: the primary gain and later ones are none of its."""
+    rng = np.random.default_rng(7)
+    rows = [
+        {"cell": f"kd-T{T}" if T else "base", "method": "kd" if T else "baseline", "T": T or None,
+         "seed": seed, "test_acc": 80 + (T > 0) + rng.normal(0, 0.2)}
+        for T in (0, 1, 2, 3, 4, 5, 6, 7, 8)
+        for seed in range(5)
+    ]  # fmt: skip
+    plan = Plan(planned=True, primary="kd-T1", added=("kd-T6", "kd-T7", "kd-T8"))
+    families = [f for f in analyze(pd.DataFrame(rows), plan).families if f.name == "gains"]
+    said = [family.consistency.says for family in families]
+    assert said[0].startswith(
+        "Over the 4 settings of T beside the primary one and those added later the gain in test accuracy "
+    )
+    assert said[1].startswith("Over the 3 settings of T that were added later the gain in test accuracy ")
+
+
 def _gain(rows, cell, baseline):
     own = {
         name: np.array([row["test_acc"] for row in rows if row["cell"] == name]) for name in (cell, baseline)

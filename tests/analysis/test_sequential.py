@@ -62,17 +62,17 @@ def test_numbers_of_the_deciding_seed_are_told_from_those_of_the_last():
     assert first.p > c.p
     assert c.mean_diff == pytest.approx(d.mean())
 
-    def numbers(one):
-        p = p_text(one.p, "anytime-valid p")
+    def numbers(one, last=False):
+        p = p_text(one.p, "anytime-valid p") + " (the smallest so far)" * last
         return f"{p}, 95 % interval +{one.ci_low:.2f} to +{one.ci_high:.2f}"
 
     assert c.says == (
         f"kd vs base: better, decided at {then} seeds ({numbers(first)}); test top-1 differed by "
-        f"+{d.mean():.2f} points ({numbers(c)}, n = {c.n} seeds)."
+        f"+{d.mean():.2f} points ({numbers(c, True)}, n = {c.n} seeds)."
     )
     assert first.says == (
         f"kd vs base: better, decided at {then} seeds; test top-1 differed by +{d[:then].mean():.2f} points "
-        f"({numbers(first)}, n = {then} seeds)."
+        f"({numbers(first, True)}, n = {then} seeds)."
     )
 
 

@@ -24,6 +24,7 @@ from rigorkd.report.emit import to_json
 from rigorkd.report.gather import gather
 from rigorkd.report.headline import headline
 from rigorkd.report.judging import Question, analysis_of, note
+from rigorkd.report.page import Prose, flat
 from rigorkd.report.render.html import html
 from rigorkd.report.render.latex import latex
 from rigorkd.report.render.markdown import markdown
@@ -458,3 +459,23 @@ def test_an_earlier_look_at_other_seeds_than_the_first_ones_says_at_which(made, 
     look(study, seeds=(5, 6, 7))
     whole = gains(look(study))[0]
     assert whole.not_valid == "repeated look, not valid at alpha: analysed before at n = 3 (seeds 5:8), 5"
+
+
+def test_what_is_open_after_a_look_is_bounded_by_intervals_that_are_valid(made, tmp_path):
+    """Those of a fixed number of seeds are too short after a look and bound nothing; sequential ones do."""
+    study = made(tmp_path, first(8))
+    look(study, seeds=(0, 1, 2, 3, 4))
+    said = []
+    for sequential in (False, True):
+        asked = Question(sequential=sequential)
+        source = from_study(study)
+        found = analysis_of(source, asked)
+        page = report_page(gather(source, found))
+        (text,) = (line.text for block in flat(page.everything) if isinstance(block, Prose)
+                   for line in block.lines if "is not “no difference”" in line.text)  # fmt: skip
+        said.append(text)
+        if sequential:
+            ends = [abs(end) for c in found.sequential.comparisons if c.decided_at is None
+                    for end in (c.ci_low, c.ci_high)]  # fmt: skip
+            assert f"as large as {max(ends):.2f}" in text
+    assert said[0] == "“Inconclusive” is not “no difference”."

@@ -376,6 +376,23 @@ def summed_up(
     return whole, tuple(one for one in each if one is not None)
 
 
+def _left_out(question: Question, gaining: Sequence[int], *, every_method: bool) -> str:
+    """Which cells a mean over these is beside, that a reader would look for in it; "" for none."""
+    runs, plan = question.runs, question.plan
+    methods = {runs.text("method", cell) for cell in gaining}
+
+    def lacks(names: Sequence[str]) -> bool:
+        cells = (runs.index[name] for name in names if name in runs.index)
+        return any(
+            cell not in gaining and (every_method or runs.text("method", cell) in methods) for cell in cells
+        )
+
+    if plan.added and {runs.cells[cell] for cell in gaining} <= set(plan.added):
+        return " that were added later"
+    beside = ["the primary one"] * lacks((plan.primary or "",)) + ["those added later"] * lacks(plan.added)
+    return f" beside {' and '.join(beside)}" if beside else ""
+
+
 def _pairs(gains: Sequence[LinearContrast]) -> list[tuple[int, int]]:
     return [gain.pair for gain in gains if gain.pair is not None]
 
@@ -429,9 +446,7 @@ def consistency(
     of = settings_of(runs, gaining)
     holds_0 = low is not None and high is not None and low <= 0 <= high
     no_gain = ", so that a gain on average is not shown" if holds_0 else ""
-    primary = runs.index.get(question.plan.primary or "")
-    if primary is not None and runs.text("method", primary) == runs.text("method", gaining[0]):
-        of += " beside the primary one"
+    of += _left_out(question, gaining, every_method=method is None)
     whose = "" if method is None else f" of {question.names.in_a_sentence(gaining)}"
     if over := question.names.over(base for _, base in _pairs(gains)):
         whose += f" over {over_what(over, several=False)}"

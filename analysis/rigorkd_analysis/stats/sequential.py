@@ -249,8 +249,9 @@ def _says(
 
 
 def _numbers(question: Question, m: int, at: _At, of: Verdict | None = None) -> str:
-    """p and interval at a number of seeds; equivalence is shown by the interval alone."""
+    """p and interval at a number of seeds, of a verdict or the last; of equivalence the interval alone."""
     p = p_text(min(1.0, m * at.p), "anytime-valid p")
+    p += " (the smallest so far)" if of is None and m * at.p < 1.0 else ""
     if at.ends[0] is None:
         return p
     level = f", simultaneous over {m}" if m > 1 else ""
