@@ -37,6 +37,7 @@ from rigorkd.report.sentences import (
     minus,
     name_of,
     numbers_of,
+    of_this_call,
     of_what,
     own_interval,
     planned_looks,
@@ -156,7 +157,7 @@ def _sides(family: Family) -> str:
     """What the numbers of a family of contrasts are: a name of its own need not say of which cells."""
     pairs = any(c.a is not None and not c.stands_for for c in family.comparisons)
     named = [
-        f"{c.name}: {'the ' * c.stands_for.startswith('fitted')}{c.stands_for}"
+        f"{name_of(family, c)}: {'the ' * c.stands_for.startswith('fitted')}{c.stands_for}"
         for c in family.comparisons
         if c.stands_for
     ]
@@ -186,7 +187,8 @@ def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str
         parts.append(f"equivalence margin ±{say(analysis.sesoi)}")
     notes = (
         *(of_what(analysis), planned_looks(analysis)),
-        *(_asked_before(family), holm_is_sharper(analysis, family), unvalidated(analysis)),
+        *(of_this_call(family), _asked_before(family)),
+        *(holm_is_sharper(analysis, family), unvalidated(analysis)),
     )
     parts += [note for note in notes if note]
     starred = any(c.warnings for c in family.comparisons)
@@ -319,7 +321,7 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
         if family.planned
         else f"exploratory: {why_exploratory(family)}",
         *filter(None, (of_what(analysis), planned_looks(analysis))),
-        *filter(None, (_asked_before(family), holm_is_sharper(analysis, family))),
+        *filter(None, (of_this_call(family), _asked_before(family), holm_is_sharper(analysis, family))),
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests")
@@ -434,11 +436,14 @@ def sequential_table(
 ) -> Table:
     """Verdicts that stay valid while seeds are added, and whether they were planned."""
     rows = []
+    named = {c.name: name_of(f, c) for f in analysis.families for c in f.comparisons if c.stands_for}
     for at, item in enumerate(found.comparisons[:most]):
         path = f"sequential/comparisons/{at}"
         rows.append(
             (
-                item.name.split(" vs ")[0] if item.family in ("overall", *GAINS) else item.name,
+                item.name.split(" vs ")[0]
+                if item.family in ("overall", *GAINS)
+                else named.get(item.name, item.name),
                 say.show(item, "n", path),
                 *(say.show(item, field, path, signed=True) for field in ("mean_diff", "ci")),
                 *(say.show(item, field, path) for field in ("p_adjusted", "decided_at")),
