@@ -381,7 +381,7 @@ def _warnings(
     if test.mde is not None and test.sd_diff and test.mde / test.sd_diff > ABSURD_DZ and not shown:
         detects = test.mde / test.sd_diff
         out.append(f"this design cannot decide: it detects differences of {detects:.1f} standard deviations")
-    lengths = _lengths(runs, cells)
+    lengths = _lengths(runs, part)
     if lengths:
         out.append(lengths)
     out += unlike(runs, cells)
@@ -434,9 +434,14 @@ def _listed(seeds: tuple[int, ...]) -> str:
     return f"seed {shown}" if len(seeds) == 1 else f"seeds {shown}"
 
 
-def _lengths(runs: Runs, cells: list[int]) -> str:
+def _lengths(runs: Runs, part: Hypothesis) -> str:
+    """That cells were trained for different lengths: between what is compared, or between what is averaged.
+
+    An average over lengths, each cell against a baseline of its own length, is a mixture: no side is longer.
+    """
     if runs.epochs_run is None:
         return ""
+    cells = part.cells
     lengths = runs.epochs_run[cells]
     if np.isnan(lengths).all(axis=1).any():
         return ""
@@ -444,4 +449,14 @@ def _lengths(runs: Runs, cells: list[int]) -> str:
     if means.max() - means.min() <= LENGTHS_DIFFER * means.max():
         return ""
     listed = ", ".join(f"{runs.cells[cell]} {mean:.4g}" for cell, mean in zip(cells, means, strict=True))
-    return f"trained for different lengths (epochs: {listed}): the difference is confounded with length"
+    of = dict(zip(cells, means, strict=True))
+    members = part.members if isinstance(part, Conjunction) else (part,)
+    if any(
+        abs(sum(weight * of[cell] for cell, weight in one.weights))
+        > LENGTHS_DIFFER * sum(abs(weight) * of[cell] for cell, weight in one.weights) / 2
+        for one in members
+    ):
+        return f"trained for different lengths (epochs: {listed}): the difference is confounded with length"
+    return (
+        f"trained for different lengths (epochs: {listed}), on both sides alike: a mixture, of no one length"
+    )

@@ -11,7 +11,7 @@ import numpy as np
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Trend, Weighted
 from rigorkd_analysis.axes import AXES, SAME_AXIS, kept_to, own_settings, varying
 from rigorkd_analysis.baseline_matching import Matcher
-from rigorkd_analysis.likeness import on_what
+from rigorkd_analysis.likeness import on_what, unlike_training
 from rigorkd_analysis.questions import Conjunction, Hypothesis, LinearContrast, difference_of
 from rigorkd_analysis.runs import Runs, suggest
 from rigorkd_analysis.table_error import TableError
@@ -21,7 +21,8 @@ MAX_PAIRS = 50_000
 
 
 def _pair(runs: Runs, a: int, b: int, name: str | None = None) -> LinearContrast:
-    return difference_of(a, b, f"{runs.cells[a]} vs {runs.cells[b]}" if name is None else name)
+    plain = difference_of(a, b, f"{runs.cells[a]} vs {runs.cells[b]}" if name is None else name)
+    return replace(plain, unlike=tuple(unlike_training(runs, a, b)))
 
 
 def all_gains(runs: Runs, matcher: Matcher) -> list[LinearContrast]:
@@ -78,9 +79,25 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
         shown = f" ({over})" if over else ""
         within = key[0] if places[key[1:]] > 1 else ""
         name = f"{name}: average of {len(some)}{shown}"
-        unlike = tuple(dict.fromkeys(text for gain in some for text in gain.unlike))
+        unlike = _unlike_within(runs, some)
         out.append(LinearContrast(name, weights, averaged=cells, within=within, at=at, unlike=unlike))
     return out
+
+
+_LISTED = 4
+"""So many cells of an average are named in a warning."""
+
+
+def _unlike_within(runs: Runs, gains: Sequence[LinearContrast]) -> tuple[str, ...]:
+    """In what the cells of an average differ from their baselines; of which cells, where it is not all."""
+    every = dict.fromkeys(text for gain in gains for text in gain.unlike)
+    out = []
+    for text in every:
+        own = [runs.cells[gain.pair[0]] for gain in gains if gain.pair is not None and text in gain.unlike]
+        more = f" and {len(own) - _LISTED} more" if len(own) > _LISTED else ""
+        named = ", ".join(own[:_LISTED]) + more
+        out.append(text if len(own) == len(gains) else f"{text} (of its cells: {named})")
+    return tuple(out)
 
 
 def all_pairs(runs: Runs) -> list[LinearContrast]:

@@ -93,6 +93,39 @@ def unlike(runs: Runs, cells: Sequence[int]) -> Iterator[str]:
             yield f"{column} differs ({_each(runs, cells, values)}): the difference is confounded with it"
 
 
+_TRAINING = frozenset(
+    {"lr", "learningrate", "baselr", "initiallr", "batchsize", "bs", "weightdecay", "wd", "momentum",
+     "optimizer", "schedule", "scheduler", "lrschedule", "warmupepochs", "dropout",
+     "labelsmoothing", "clipnorm"}
+)  # fmt: skip
+"""How a network was trained, beside its length."""
+_LENGTHS = frozenset({"epochs", "numepochs", "nepochs", "totalepochs", "maxepochs"})
+
+
+def is_training_setting(column: str) -> bool:
+    """Whether a column says how, how long or on what a network was trained, by its name: no method's own."""
+    return plain_name(column) in _TRAINING | _RECIPE | _LENGTHS
+
+
+def unlike_training(runs: Runs, first: int, second: int) -> Iterator[str]:
+    """In what the training of two cells differs that neither's name tells, each difference as a warning."""
+    for column in runs.attributes:
+        cells = (first, second)
+        values = [runs.text(column, cell) for cell in cells]
+        if plain_name(column) not in _TRAINING or not all(values) or len(set(map(_normal, values))) < 2:
+            continue
+        if not any(_is_in(runs.cells[cell], value) for cell, value in zip(cells, values, strict=True)):
+            yield f"{column} differs ({_each(runs, cells, values)}): the difference is confounded with it"
+
+
+def _is_in(name: str, value: str) -> bool:
+    """Whether a name tells a value, behind the letters of its setting too: lr0.1, bs128."""
+    written = "|".join(map(re.escape, {value, _normal(value)}))
+    return tells(name, value) or (
+        is_number(value) and re.search(rf"(?<![\d.])(?:{written})(?!\.?\d)", name) is not None
+    )
+
+
 def is_recipe(column: str) -> bool:
     """Whether a column says how much data a network saw, or how it was shown, by its name."""
     return plain_name(column) in _RECIPE

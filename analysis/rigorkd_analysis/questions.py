@@ -54,6 +54,12 @@ class Question:
         return 1.0 if self.goal == "max" else -1.0
 
 
+def quoted(name: str, stands_for: str) -> str:
+    """The name of a contrast; one that a person gave is quoted, as it may read like a finding."""
+    own = stands_for and not (stands_for.startswith("fitted change over ") and ": trend over " in name)
+    return f"“{name}”" if own else name
+
+
 @dataclass(frozen=True)
 class LinearContrast:
     """A comparison before its numbers: weights of cells (by position); a − b has its `pair` as well.
@@ -76,7 +82,7 @@ class LinearContrast:
     @property
     def called(self) -> str:
         """Its name, with what it stands for."""
-        return f"{self.name} ({self.subject})" if self.subject else self.name
+        return f"{quoted(self.name, self.subject)} ({self.subject})" if self.subject else self.name
 
     @property
     def cells(self) -> list[int]:
@@ -100,7 +106,7 @@ class Conjunction:
     @property
     def called(self) -> str:
         """Its name, with what it stands for."""
-        return f"{self.name} ({self.subject})" if self.subject else self.name
+        return f"{quoted(self.name, self.subject)} ({self.subject})" if self.subject else self.name
 
     @property
     def cells(self) -> list[int]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rigorkd_analysis.axes import SYMBOLS
 from rigorkd_analysis.columns import AVERAGED_OVER, OWN_SETTINGS, SET_TO, is_number, sets_up
-from rigorkd_analysis.likeness import says_on_what
+from rigorkd_analysis.likeness import is_training_setting, says_on_what
 from rigorkd_analysis.short_names import plain as as_written
 
 from rigorkd.readers.draft import Draft, averaged_over, original
@@ -351,7 +351,7 @@ def _by_setting(draft: Draft, column: str, others: Sequence[str]) -> NDArray[np.
     for cell, some in own.groupby("cell", sort=False):
         settings = set(some[column])
         whole = some.groupby(["seed", *others], sort=False)[column].transform("nunique") == len(settings)
-        told += _gaps(draft, column, str(cell), some[~whole], settings, some["seed"].nunique())
+        told += _gaps(draft, column, str(cell), some[~whole], settings, some["seed"].nunique(), others)
         keep[some.index[~whole]] = False
     if told:
         more = f" and {len(told) - _TOLD} more" * (len(told) > _TOLD)
@@ -417,20 +417,28 @@ def _one_of_each(draft: Draft, column: str, alone: NDArray[np.bool_], others: Se
 
 
 def _gaps(
-    draft: Draft, column: str, cell: str, some: pd.DataFrame, shared: set[str], seeds: int
+    draft: Draft,
+    column: str,
+    cell: str,
+    some: pd.DataFrame,
+    shared: set[str],
+    seeds: int,
+    others: Sequence[str],
 ) -> list[str]:
     """That a cell has no average at the seeds of these rows, which lack a setting."""
     what = draft.spelt(column)
     lost = {str(seed): shared - set(values) for seed, values in some.groupby("seed", sort=False)[column]}
     if len(lost) == seeds:
-        value = min(next(iter(lost.values())))
+        value = min(next(iter(lost.values())) or shared)
+        each = f" at each {' and '.join(map(draft.spelt, others))}" if not all(lost.values()) else ""
         raise draft.table.error(
-            f"at no seed {cell} has all of {_these(what, sorted(shared))}: averages within a seed need each",
+            f"at no seed {cell} has all of {_these(what, sorted(shared))}{each}: averages within a seed need "
+            "each",
             f"run what is missing, or average over fewer: --without {shlex.quote(f'{what}={value}')}; or do "
             f"not average: {_apart(draft, column)}",
         )
     return [
-        f"{cell} lacks {some_of(sorted(values), 6)} at seed {seed}, and so has no average there"
+        f"{cell} lacks {some_of(sorted(values or shared), 6)} at seed {seed}, and so has no average there"
         for seed, values in lost.items()
     ]
 
@@ -470,6 +478,10 @@ def _name_averages(draft: Draft, column: str, alone: NDArray[np.bool_]) -> None:
         draft.warnings.append(f"{AVERAGED}{'; '.join(told)} within each seed{stands}, as --average asks")
     elif own:
         draft.warnings.append(f"--average {what} averages nothing: no cell has several of it{stands}")
+    if len(groups) > 1 and is_training_setting(column):
+        draft.warnings.append(
+            f"cells differ in {what}: a difference between cells of different {what} is confounded with it"
+        )
     before = frame["cell"]
     earlier = frame[OWN_SETTINGS] if OWN_SETTINGS in frame else [""] * len(frame)
     whole = [_both(first, phrases.get(cell, "")) for first, cell in zip(earlier, before, strict=True)]

@@ -9,6 +9,8 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 
+from rigorkd_analysis.published.printed_marks import without_markdown
+
 from rigorkd.errors import InputError
 from rigorkd.readers.grid import Grid, is_number, table_from
 from rigorkd.readers.known_names import NAMED, PARAMETERS, canonical, seed_in
@@ -222,7 +224,7 @@ def _stacked(lines: list[str], rules: list[int]) -> str | None:
         return None
     kept = [""] * len(lines)
     above = ([line.strip("#*_=: \t") for line in lines[: rule - 1] if line.strip()] for rule in rules)
-    titles = [found[-1] if found else "" for found in above]
+    titles = [without_markdown(found[-1]) if found else "" for found in above]
     told = len({*titles}) == len(titles) and all(title and "|" not in title for title in titles)
     named = not _say_what_they_are(header, rows, titles if told else [])
     if named and (not told or "group" in header):
@@ -258,25 +260,29 @@ def _end(lines: Sequence[str], rule: int) -> int:
 
 
 def _fields(line: str) -> list[str]:
-    """The fields of a line of a table in Markdown, without marks of bold and code at their ends."""
-    return [field.strip(" *`") for field in line.strip().removeprefix("|").removesuffix("|").split("|")]
+    """The fields of a line of a table in Markdown, by their words: without links, emphasis, code and tags."""
+    return [without_markdown(field).strip(" *`") for field in _parts(line)]
+
+
+def _parts(line: str) -> list[str]:
+    return line.strip().removeprefix("|").removesuffix("|").split("|")
 
 
 def _speaks_of_seeds(header: str) -> bool:
     """Whether a table has a column of seeds, or a column for each of several."""
-    names = [name.strip(" *`") for name in header.strip().strip("|").split("|")]
+    names = _fields(header)
     each = [name for name in names if (found := seed_in(name)) is not None and not found[1]]
     return len(each) > 1 or any(canonical(name) == "seed" for name in names)
 
 
 def _is_rule(line: str) -> bool:
     """Whether a line is the rule below the header of a table in Markdown."""
-    return all(re.fullmatch(":?-+:?", field) for field in _fields(line))
+    return all(re.fullmatch(":?-+:?", part.strip(" *`")) for part in _parts(line))
 
 
 def _marked_down(rows: list[tuple[str, ...]], lines: list[int]) -> tuple[list[tuple[str, ...]], list[int]]:
-    """The rows of a table in Markdown: without the bars at their ends and without bold and code."""
-    plain = [tuple(re.sub(r"\*\*(.+?)\*\*|`([^`]+)`", r"\1\2", field) for field in row) for row in rows]
+    """The rows of a table in Markdown: without the bars at their ends, and by their words alone."""
+    plain = [tuple(map(without_markdown, row)) for row in rows]
     if len({len(row) for row in plain}) == 1 and not any(row[0] for row in plain):
         plain = [row[1:] for row in plain]
     return plain, lines

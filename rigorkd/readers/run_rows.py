@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rigorkd_analysis.columns import number_text
+from rigorkd_analysis.likeness import is_training_setting
 from rigorkd_analysis.runs import mixed_settings
 
 from rigorkd.errors import InputError
@@ -131,16 +133,36 @@ def duplicates(draft: Draft, metric: str | None) -> None:
 
 
 def left_out_settings(draft: Draft) -> None:
-    """Settings in which runs of one cell differ are none where `--cell` leaves them out."""
+    """Settings in which runs of one cell differ are none where `--cell` leaves them out.
+
+    Cells that are mixtures alike and cells that differ in the setting are told apart: only the latter's
+    difference may be the setting's.
+    """
     if draft.asked.cell is None:
         return
     for name in mixed_settings(draft.frame):
-        values = [word or "none" for word in draft.frame[name].unique()]
+        column = draft.frame[name]
+        values = [word or "none" for word in column.unique()]
         draft.warnings.append(
             f"runs of one cell differ in {draft.spelt(name)} ({some_of(values, 4)}), which --cell leaves "
             "out: they count as one configuration"
         )
+        told = _values_of_cells(column, draft.frame["cell"])
+        if len(set(told.values())) > 1 and is_training_setting(name):
+            each = [f"{cell} {' and '.join(own)}" for cell, own in told.items()]
+            draft.warnings.append(
+                f"cells differ in {draft.spelt(name)}, too ({some_of(each, 6)}): a difference between "
+                "them is confounded with it"
+            )
         draft.table = replace(draft.table, frame=draft.frame.drop(columns=name))
+
+
+def _values_of_cells(values: Iterable[str], cells: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """What each cell has of a setting, each value once and in one order."""
+    found: dict[str, set[str]] = {}
+    for cell, value in zip(cells, values, strict=True):
+        found.setdefault(cell, set()).add(number_text(value) or "none")
+    return {cell: tuple(sorted(own)) for cell, own in found.items()}
 
 
 def told_of(draft: Draft, row: int, why: str) -> str:

@@ -39,6 +39,7 @@ from rigorkd.report.sentences import (
     minus,
     name_of,
     numbers_of,
+    of_this_call,
     own_interval,
     planned_looks,
     reasons,
@@ -162,7 +163,7 @@ def _sides(family: Family) -> str:
     """What the numbers of a family of contrasts are: a name of its own need not say of which cells."""
     pairs = any(c.a is not None and not c.stands_for for c in family.comparisons)
     named = [
-        f"{c.name}: {'the ' * c.stands_for.startswith('fitted')}{c.stands_for}"
+        f"{name_of(family, c)}: {'the ' * c.stands_for.startswith('fitted')}{c.stands_for}"
         for c in family.comparisons
         if c.stands_for
     ]
@@ -178,6 +179,15 @@ def _asked_before(family: Family) -> str:
     return f"another family asks this, too: {more} of it, seen with this, {counts} in the correction"
 
 
+def _of_family(analysis: Analysis, family: Family) -> list[str]:
+    """What a family's correction and intervals hold over."""
+    notes = (
+        *(planned_looks(analysis), of_this_call(family), _asked_before(family)),
+        holm_is_sharper(analysis, family),
+    )
+    return [note for note in notes if note]
+
+
 def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str:
     """n, test, correction, what was planned, in two lines."""
     m = family.corrected_over
@@ -190,8 +200,7 @@ def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence margin ±{say(analysis.sesoi)}")
-    notes = (planned_looks(analysis), _asked_before(family), holm_is_sharper(analysis, family))
-    parts += [note for note in notes if note]
+    parts += _of_family(analysis, family)
     starred = any(c.warnings for c in family.comparisons)
     return "; ".join(parts) + "." + some_not_valid([family]) + STARRED * starred
 
@@ -324,7 +333,7 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
         "planned before the results were seen"
         if family.planned
         else f"exploratory: {why_exploratory(family)}",
-        *filter(None, (planned_looks(analysis), _asked_before(family), holm_is_sharper(analysis, family))),
+        *_of_family(analysis, family),
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests")
@@ -439,11 +448,14 @@ def sequential_table(
 ) -> Table:
     """Verdicts that stay valid while seeds are added, and whether they were planned."""
     rows = []
+    named = {c.name: name_of(f, c) for f in analysis.families for c in f.comparisons if c.stands_for}
     for at, item in enumerate(found.comparisons[:most]):
         path = f"sequential/comparisons/{at}"
         rows.append(
             (
-                item.name.split(" vs ")[0] if item.family in ("overall", *GAINS) else item.name,
+                item.name.split(" vs ")[0]
+                if item.family in ("overall", *GAINS)
+                else named.get(item.name, item.name),
                 say.show(item, "n", path),
                 *(say.show(item, field, path, signed=True) for field in ("mean_diff", "ci")),
                 *(say.show(item, field, path) for field in ("p_adjusted", "decided_at")),

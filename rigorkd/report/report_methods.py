@@ -20,6 +20,8 @@ from rigorkd.report.sentences import (
     CORRECTIONS,
     asked_once,
     is_corrected,
+    name_of,
+    of_this_call,
     seeds_of,
     test_of,
     titled_family,
@@ -53,7 +55,8 @@ def planned(evidence: Evidence) -> Section:
     for _, family in asked_once(analysis):
         what = f"{titled_family(family)}: {count(family.size, 'comparison')}"
         names = [
-            f"{one.name} ({one.stands_for})" if one.stands_for else one.name for one in family.comparisons
+            f"{name_of(family, one)} ({one.stands_for})" if one.stands_for else one.name
+            for one in family.comparisons
         ]
         listed = f" ({'; '.join(names)})" if family.name == "contrasts" and len(names) <= 12 else ""
         status = (
@@ -62,7 +65,8 @@ def planned(evidence: Evidence) -> Section:
             else f"Exploratory. {_begun(why_exploratory(family, _LATER))}."
         )
         more = f" Corrected with {count(family.beside, 'comparison')} more of a family that asks it, too."
-        lines.append(Said(f"{what}{listed}. {status}{more * bool(family.beside)}"))
+        alone = f" {_begun(own)}." if (own := of_this_call(family)) else ""
+        lines.append(Said(f"{what}{listed}. {status}{alone}{more * bool(family.beside)}"))
     for item in analysis.secondary:
         lines.append(
             Said(

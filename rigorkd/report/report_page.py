@@ -306,15 +306,14 @@ def _sets(analysis: Analysis) -> list[Candidates]:
 
 def _open_intervals(
     analysis: Analysis, undecided: Sequence[Comparison]
-) -> list[tuple[float | None, float | None]]:
-    """Where what is open may lie; after a look those of a fixed number of seeds are too short to say it."""
+) -> tuple[list[tuple[float | None, float | None]], str]:
+    """Where what is open may lie, and what is wrong with that: those of a fixed n survive no look."""
     if analysis.sequential is not None and sequential_leads(analysis):
-        return [(c.ci_low, c.ci_high) for c in analysis.sequential.comparisons if c.decided_at is None]
-    return [
-        (c.ci_simultaneous_low, c.ci_simultaneous_high)
-        for c in undecided
-        if not (c.not_valid or "").startswith(REPEATED)
-    ]
+        open_ = [c for c in analysis.sequential.comparisons if c.decided_at is None]
+        return [(c.ci_low, c.ci_high) for c in open_], ""
+    seen = any((c.not_valid or "").startswith(REPEATED) for c in undecided)
+    short = ", which are too short after a look (--sequential)"
+    return [(c.ci_simultaneous_low, c.ci_simultaneous_high) for c in undecided], short * seen
 
 
 def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
@@ -324,9 +323,11 @@ def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
     undecided = [c for f in shown for c in f.comparisons if c.verdict is Verdict.INCONCLUSIVE]
     if undecided:
         text = "“Inconclusive” is not “no difference”"
-        ends = [abs(end) for both in _open_intervals(analysis, undecided) for end in both if end is not None]
+        intervals, short = _open_intervals(analysis, undecided)
+        ends = [abs(end) for both in intervals for end in both if end is not None]
         if ends and math.isfinite(max(ends)):
-            text += f": what is open here may be as large as {say(max(ends))}{say.unit}, by its intervals"
+            largest = f"{say(max(ends))}{say.unit}"
+            text += f": what is open here may be as large as {largest}, by its intervals{short}"
         out.append(Said(text + "."))
     out += map(Said, what_fell(analysis))
     sets = _sets(analysis)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 
 from rigorkd_analysis.paper_sentences import in_brief
+from rigorkd_analysis.questions import quoted
 from rigorkd_analysis.results import (
     GAINS,
     Analysis,
@@ -145,9 +146,11 @@ def some_not_valid(families: Iterable[Family]) -> str:
 
 
 def name_of(family: Family, comparison: Comparison) -> str:
-    """What a row is called: a gain by its distilled cell."""
+    """What a row is called: a gain by its distilled cell, and a name of a person's own as a name."""
     gain = family.name in ("overall", *GAINS)
-    return comparison.a if gain and comparison.a is not None else comparison.name
+    if gain and comparison.a is not None:
+        return comparison.a
+    return quoted(comparison.name, comparison.stands_for)
 
 
 def who(student: str | None, group: str | None) -> str:
@@ -175,6 +178,14 @@ def numbers_of(analysis: Analysis, family: Family) -> str:
 def why_exploratory(family: Family, else_: str = "not planned before the results") -> str:
     """Why a family that is not planned is not: what was planned once says what has become of that."""
     return family.demoted or else_
+
+
+def of_this_call(family: Family) -> str:
+    """That pairs which no plan names (`--compare`) are corrected for those of one call, "" of others."""
+    asked = family.name == "contrasts" and not (family.planned or family.demoted)
+    if not asked or not any(c.a is not None and not c.stands_for for c in family.comparisons):
+        return ""
+    return "corrected for this call's comparisons alone: other calls are not counted"
 
 
 def told_of_plan(analysis: Analysis) -> list[str]:

@@ -72,7 +72,7 @@ def test_all_of_takes_the_largest_one_sided_p_or_under_0_1_the_largest_two_sided
     (first,) = analyze(table, Plan(contrasts=(both,), first_version=True)).family("contrasts").comparisons
     assert first.p == pytest.approx(max(gain.p for gain in gains))
     assert c.verdict == "better"
-    assert "both students gain (all of main/mnv2/kd, main/snv2/kd gain): holds" in c.says
+    assert "“both students gain” (all of main/mnv2/kd, main/snv2/kd gain): holds" in c.says
 
 
 def test_all_of_with_opposite_signs_never_holds():

@@ -134,3 +134,16 @@ def test_what_is_bold_or_in_italics_has_no_mark() -> None:
         "*",
         "",
     ]
+
+
+def test_a_footnote_of_two_numbers_settles_nothing_and_says_so() -> None:
+    rows = [{"method": "base", "acc": "71.60 ± 0.10"}, {"method": "ours", "acc": "72.50 ± 0.10*"}]
+    note = "\\* 2 seeds for VGG, and mean of 5 runs for ResNet"
+    found = audit(Printed(rows, caption=f"Mean ± std over 3 seeds.\n{note}", metric="acc"))
+    assert [one.n for one in found.cells] == [3, 3]
+    (told,) = [text for text in found.notes if "its mark" in text]
+    assert told.startswith("ours: its mark * settles no number of seeds, as the footnote names several (“")
+    assert "“of 5 runs”" in told
+    assert "taken as 3 seeds (a column n says it row by row)" in told
+    plain = Printed([rows[0], {**rows[1], "acc": "72.50 ± 0.10"}], caption=note, metric="acc", seeds=3)
+    assert not any("its mark" in text for text in audit(plain).notes)

@@ -113,6 +113,30 @@ def test_a_spread_belongs_to_the_metric_on_its_left():
     )
 
 
+@pytest.mark.parametrize(
+    ("heading", "metric", "offered"),
+    [
+        (["acc", "f1", "f1_std"], "acc", ""),  # another result's by its name
+        (["CIFAR acc", "STL acc", "std acc"], "CIFAR acc", ""),  # another's by its place
+        (["CIFAR acc", "STL acc", "std acc"], "STL acc", "std acc"),
+        (["CIFAR acc", "STL acc", "std CIFAR"], "CIFAR acc", "std CIFAR"),
+        (["CIFAR acc", "STL acc", "std CIFAR"], "STL acc", ""),
+        (["acc", "tiny", "f1"], "acc", ""),  # a result of its own, by its numbers
+        (["acc", "wiggle", "f1"], "acc", "wiggle"),
+    ],
+)
+def test_a_name_is_proposed_for_a_column_that_is_no_other_results(heading, metric: str, offered: str):
+    values = {**dict.fromkeys(heading, ("71.3", "72.3")), "wiggle": ("0.2", "0.3")}
+    values |= {name: ("0.2", "0.3") for name in heading if "std" in name}
+    rows = [{"M": m, **{name: values[name][at] for name in heading}} for at, m in enumerate("AB")]
+    found = audit(Printed(rows, metric=metric, seeds=3))
+    told = [re.search(r"if they are in (.*), call it (.*) \(standard", note) for note in found.notes]
+    assert [one[1] for one in told if one] == ([offered] if offered else [])
+    for one in filter(None, told):  # the advice works when it is followed
+        again = [{one[2] if name == offered else name: text for name, text in row.items()} for row in rows]
+        assert audit(Printed(again, metric=metric, seeds=3)).cells[0].std == 0.2
+
+
 def test_another_column_is_not_judged_in_the_place_of_one_that_is_not_read():
     rows = [{"Method": m, "Acc": f"{a} / 0.2", "size": "1.2"} for m, a in (("A", "71.3"), ("B", "72.3"))]
     with pytest.raises(TableError, match=re.escape("'71.3 / 0.2' is not a number")):

@@ -363,7 +363,7 @@ def test_a_contrast_is_called_by_its_name(table_of):
     table = table_of({"base": BASE, "kd": BASE + 0.5 + NOISE})
     plan = Plan(contrasts=(Pair("kd", "base", name="my question"), Pair("kd", "base")))
     says = [one.says for one in analyze(table, plan).family("contrasts").comparisons]
-    assert says[0].startswith("my question (kd minus base): test top-1 higher by 0.53 points")
+    assert says[0].startswith("“my question” (kd minus base): test top-1 higher by 0.53 points")
     assert says[1].startswith("kd vs base: test top-1 higher by 0.53 points")
 
 

@@ -143,7 +143,7 @@ def test_a_primary_gain_and_the_others_are_told_apart_where_both_are_open():
     assert "for other gains" in told
     assert "3 settings of T beside the primary one" in found.family("gains").consistency.says
     (caption,) = (t.caption for t in page.tables if t.title.startswith("Contrasts"))
-    assert "it rises: the fitted change over T = 1, 2, 4, 8" in caption
+    assert "“it rises”: the fitted change over T = 1, 2, 4, 8" in caption
     assert "the first minus the second" not in caption
 
 

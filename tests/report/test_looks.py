@@ -462,7 +462,7 @@ def test_an_earlier_look_at_other_seeds_than_the_first_ones_says_at_which(made, 
 
 
 def test_what_is_open_after_a_look_is_bounded_by_intervals_that_are_valid(made, tmp_path):
-    """Those of a fixed number of seeds are too short after a look and bound nothing; sequential ones do."""
+    """Those of a fixed number of seeds are too short after a look, and say so; sequential ones bound it."""
     study = made(tmp_path, first(8))
     look(study, seeds=(0, 1, 2, 3, 4))
     said = []
@@ -478,4 +478,5 @@ def test_what_is_open_after_a_look_is_bounded_by_intervals_that_are_valid(made, 
             ends = [abs(end) for c in found.sequential.comparisons if c.decided_at is None
                     for end in (c.ci_low, c.ci_high)]  # fmt: skip
             assert f"as large as {max(ends):.2f}" in text
-    assert said[0] == "“Inconclusive” is not “no difference”."
+    assert said[0].endswith(" points, by its intervals, which are too short after a look (--sequential).")
+    assert said[1].endswith(" points, by its intervals.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 from rigorkd.report.page import Column, Page, Table
 from rigorkd.report.render.terminal import WIDTH, show
@@ -65,3 +66,21 @@ def test_a_terminal_too_narrow_for_a_table_breaks_no_word_and_no_number(monkeypa
         assert all(any(f": {entry}" in line for line in lines) for entry in row[1:]), "whole, on one line"
     assert "  compact-cnns-on-cifar100: +1.17; compact-cnns-on-cifar100-again: +2.38;" in lines
     assert sum("verdict: inconclusive*" in line for line in lines) == 4
+
+
+def test_names_of_pairs_break_between_their_parts_alone() -> None:
+    names = ("cifar_res32x4_kd_long_a9", "cifar-res32x4-reviewkd-T4_a5", "kd")
+    columns = (Column("pair"), *(Column(f"{at}" * 9, True) for at in range(7)))
+    rows = tuple((f"{b}\nover {a}", *["1.234"] * 7) for a, b in ((names[0], names[1]), names[:2], names[1:]))
+    lines = shown(Table("Pairs", columns, rows, "caption"))
+    parts = {part for name in names for part in re.findall(r"[^/_. -]+", name)} | {"over"}
+    firsts = [re.split(r"\s{2,}", line)[0] for line in lines[3:-1] if "──" not in line]
+    assert len(firsts) > 6, "they are broken"
+    assert {part for first in firsts for part in re.findall(r"[^/_. -]+", first)} == parts
+
+
+def test_a_name_longer_than_a_line_breaks_between_its_parts() -> None:
+    name = "-".join(["distillation"] * 12)
+    columns = (Column("pair"), *(Column(f"{at}" * 9, True) for at in range(7)))
+    lines = shown(Table("Pairs", columns, ((f"{name}\nover kd", *["1.234"] * 7),), "caption"))
+    assert sum(line.count("distillation") for line in lines) == 12

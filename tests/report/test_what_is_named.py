@@ -125,20 +125,24 @@ def test_a_named_contrast_says_of_which_cells_it_is(name):
     named = type(contrast)(**{**vars(contrast), "name": name, "planned": True})
     found = judged(planned=True, sequential=True, contrasts=(named,))
     (one,) = found.family("contrasts").comparisons
-    assert one.says.startswith(f"{name} ({told}): ")
+    assert one.says.startswith(f"“{name}” ({told}): ")
     assert one.stands_for == told
     (own,) = (c for c in found.sequential.comparisons if c.family == "contrasts")
-    assert own.says.startswith(f"{name} ({told}): ")
+    assert own.says.startswith(f"“{name}” ({told}): ")
     report = report_page(evidence(found, table()))
     for page in (short_page(found), analysis_page(found), report):
         (of,) = (t for t in page.tables if t.title.startswith("Contrasts"))
         (seq,) = (t for t in page.tables if t.title.startswith("Sequential"))
         assert all(told in t.caption for t in (of, seq))
+        assert f"“{name}”" in of.caption
+        assert (
+            [row[0].text for row in of.cells()] == [row[0].text for row in seq.cells()][-1:] == [f"“{name}”"]
+        )
     assert max(map(len, terminal(found).splitlines())) <= 80
     drawn = [f.caption for f in figures(evidence(found, table())) if f.name == "contrasts"]
-    assert [f"{name}: {told}." in text for text in drawn] == [True] * (not isinstance(contrast, AllOf))
+    assert [f"“{name}”: {told}." in text for text in drawn] == [True] * (not isinstance(contrast, AllOf))
     (plan,) = (b for b in report.blocks if isinstance(b, Section) and b.id == "planned")
-    assert any(f"{name} ({told})" in line for b in flat(plan.blocks) for line in lines_of(b))
+    assert any(f"“{name}” ({told})" in line for b in flat(plan.blocks) for line in lines_of(b))
     (same,) = judged(contrasts=(plain,)).family("contrasts").comparisons
     assert (same.mean_diff, same.p) == (one.mean_diff, one.p)
     assert not same.stands_for or isinstance(contrast, Trend)
@@ -189,3 +193,16 @@ def test_a_float_has_the_word_of_the_banner_in_its_caption():
     assert r"\label{tab:gains-over-the-baseline}" in text
     smoke = latex(analysis_page(analyze(table().assign(smoke=True))))
     assert r"\caption{SMOKE RUNS, no result: Gains" in smoke
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_pairs_of_one_call_say_that_other_calls_are_not_counted(planned):
+    told = "corrected for this call's comparisons alone: other calls are not counted"
+    pairs = [("main/s/kd-T1", "main/s/base"), ("main/s/kd-T4", "main/s/kd-T1")]
+    found = judged(contrasts=tuple(Pair(a, b, planned=planned) for a, b in pairs), planned=planned)
+    (family,) = (one for one in found.families if one.name == "contrasts")
+    assert family.size == 2, "of one call they are one family"
+    for page in (short_page(found), analysis_page(found), report_page(evidence(found, table()))):
+        (of,) = (one for one in page.tables if one.title.startswith("Contrasts"))
+        assert (told in of.caption) != planned
+        assert not any(told in one.caption for one in page.tables if "Gains" in one.title)

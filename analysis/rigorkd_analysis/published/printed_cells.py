@@ -9,6 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from rigorkd_analysis.published.printed_columns import Lined, aligned_tables
 from rigorkd_analysis.published.printed_commas import pointed
 from rigorkd_analysis.published.printed_html import html_tables
+from rigorkd_analysis.published.printed_marks import (
+    LONGEST,
+    without_commands,
+    without_links,
+    without_markdown,
+)
 from rigorkd_analysis.published.printed_spread import spread_name
 from rigorkd_analysis.published.spread_words import meant_by
 from rigorkd_analysis.table_error import TableError
@@ -32,17 +38,15 @@ _SIGNS = {
     **dict.fromkeys(("checkmark", "cmark", "Checkmark", "CheckmarkBold"), "✓"),
     **dict.fromkeys(("rightarrow", "textrightarrow", "to"), "→"),
     **dict.fromkeys(("cdot", "bullet", "textbullet"), "·"),
-    **dict.fromkeys(("quad", "qquad", "enspace", "thinspace"), " "),
+    **dict.fromkeys(("quad", "qquad", "enspace", "thinspace", "nobreakspace"), " "),
+    **dict.fromkeys(("dagger", "dag", "textdagger"), "†"),
+    **dict.fromkeys(("ddagger", "ddag", "textdaggerdbl"), "‡"),
+    **dict.fromkeys(("ast", "textasteriskcentered"), "*"),
     **dict(zip(("alpha", "beta", "gamma", "lambda", "mu", "tau", "Delta"), "αβγλμτΔ", strict=True)),
 }
 """Signs by LaTeX's names for them, as a screen shows them: methods are called `w/o` and `2×`."""
-_CITED = re.compile(r"\\(?:cite[a-z]*|ref|footnote|label)\*?(?:\[[^\]]*\])?\{[^{}]*\}")
-LONGEST = 500
-"""Characters of a printed cell; what is longer is a text, and kept as it stands."""
 _TWO_NUMBERS = 80
 """Characters that a mean, its spread and a word for it may take."""
-_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
-_NOTE = re.compile(r"(?<=[\d%*])\s*" + _LINK.pattern)  # a link behind a number is a footnote
 _SPREAD = re.compile(r"\\(?:std|sd|pms?|stdv|error)\{([^{}]*)\}")
 _MARKS = re.compile(
     r"(?<=[\d%)])\s*\^?(?:[*†‡↑↓]+|\\(?:dagger|ddagger|ast|uparrow|downarrow)\b)|^\s*[*†‡]+(?=\d)"
@@ -84,8 +88,7 @@ def unmarked(text: str) -> str:
     """A printed cell without what only makes it look so: bold, underlined, coloured, cited, starred."""
     if len(text) > LONGEST:
         return text
-    text = _CITED.sub("", text)
-    text = _LINK.sub(r"\1", _NOTE.sub("", text))
+    text = without_links(without_commands(text))
     text = _SPREAD.sub(r" ± \1", text)
     text = re.sub(r"\\(?:text)?pm(?![a-zA-Z])|&plusmn;|&#177;|&#xb1;", "±", text, flags=re.IGNORECASE)
     text = _LOWERED.sub("_", _RAISED.sub("^", text))
@@ -94,13 +97,10 @@ def unmarked(text: str) -> str:
         previous, text = text, _COMMANDS.sub("", text)
     text = re.sub(r"\\ding\s*\{(5[1256])\}", lambda found: "✓" if found[1] in "5152" else "×", text)
     text = _SIGN.sub(lambda found: _SIGNS.get(found[1], found[0]), text)
-    text = (
-        text.replace("\\%", "%").replace("\\_", "_").replace("\\&", "&").replace("~", " ").replace("\\,", "")
-    )
-    text = re.sub(r"[{}$]", "", text).replace("**", "").replace("__", "").replace("−", "-").replace("–", "-")
-    text = re.sub(
-        r"</?(?:b|strong|i|em|u|sub|sup|small|span|font|mark|br)\b[^<>]*>", "", text, flags=re.IGNORECASE
-    )
+    text = text.replace("\\%", "%").replace("\\&", "&").replace("~", " ").replace("\\,", "")
+    text = re.sub(r"[{}$]", "", text).replace("−", "-").replace("–", "-")
+    text = without_markdown(text).replace("**", "").replace("\\_", "_")
+    text = re.sub(r"\^\s*(?=[*†‡])", "", text)
     if "." in text:  # a power of ten has a whole number before it
         text = _FOOTNOTE.sub("", text.strip())
     text = _GAIN.sub("", text.strip())  # 73.3 (+0.8) is a value and its gain, no spread
@@ -373,9 +373,13 @@ _RULES = re.compile(
 )
 
 
+_WHERE = re.compile(r"\\href\s*\{[^{}\n]*\}")
+"""The address of a link, in which % and & are no comment and no next cell."""
+
+
 def _latex_tables(text: str) -> list[tuple[int, list[Lined]]]:
     """The tables of a text, each with its first line; a text without an environment is the inside of one."""
-    text = re.sub(r"(?<!\\)%.*", "", text)
+    text = re.sub(r"(?<!\\)%.*", "", _WHERE.sub(r"\\href{}", text))
     inside: list[tuple[int, int, int]] = []
     ended, line, counted = 0, 1, 0
     endless: set[str] = set()

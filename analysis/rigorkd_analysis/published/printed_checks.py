@@ -13,7 +13,7 @@ from rigorkd_analysis.metric_names import is_metric, is_validation, label, words
 from rigorkd_analysis.published.printed_cells import Row
 from rigorkd_analysis.published.printed_judged import is_accuracy, result_columns
 from rigorkd_analysis.published.printed_rounding import half_unit
-from rigorkd_analysis.published.printed_spread import Spread, spread_column
+from rigorkd_analysis.published.printed_spread import Spread, spread_column, spread_of
 from rigorkd_analysis.published.printed_table import decimal_of, episodes, row_names
 from rigorkd_analysis.published.spread_words import parted
 from rigorkd_analysis.runs import chosen_on_test
@@ -217,20 +217,59 @@ def other_results(rows: Sequence[Row], metric: str) -> list[str]:
 
 
 def unread_spreads(rows: Sequence[Row], metric: str) -> list[str]:
-    """Columns of numbers that may be the spread of a metric, by their words, or by standing right of it."""
+    """Columns of numbers that may be the spread of a metric, by their words, or by standing right of it.
+
+    None that is another result's, by its name or its place: it would be called what it is not.
+    """
     columns = list(rows[0])
+    if spread_column([f"{metric}_std"], metric) is None:
+        return []  # no name would make it the metric's
     numbers = [c for c in columns if any(decimal_of(row.get(c) or "") is not None for row in rows)]
     right = columns[columns.index(metric) + 1 :][:1] if metric in columns else []
     known = {*result_columns(rows)}
+    worded = [c for c in numbers if next(parted(c), None) is not None]
+    results = [c for c in numbers if c == metric or (c in known and c not in worded)]
+    taken = {own.column for c in results if c != metric and (own := spread_of(columns, c)) is not None}
     return [
         column
         for column in numbers
         if column != metric
+        and column not in taken
         and (
-            (next(parted(column), None) is not None and spread_column([column], column) is None)
-            or (column in right and column in known and not is_metric(column) and _stem(column) is None)
+            (
+                column in worded
+                and spread_column([column], column) is None
+                and _is_beside(column, metric, columns, results)
+            )
+            or (
+                (column in right and column in known and column not in worded)
+                and not is_metric(column)
+                and _stem(column) is None
+                and _may_spread(rows, column, metric)
+            )
         )
     ]
+
+
+def _is_beside(column: str, metric: str, columns: Sequence[str], results: Sequence[str]) -> bool:
+    """Whether a column of spreads may be a metric's: it has words of its alone, or no other stands nearer."""
+    about = [{*words_of(of)} for of, _ in parted(column)]
+    named = [one for one in results if any(own and own <= {*words_of(one)} for own in about)]
+    if len(named) == 1:
+        return named == [metric]
+    before = [one for one in results if columns.index(one) < columns.index(column)]
+    return not before or before[-1] == metric
+
+
+_MOST_OF_A_MEAN = 4
+"""A column that no word calls a spread may be one where means are more than so many times as large."""
+
+
+def _may_spread(rows: Sequence[Row], column: str, metric: str) -> bool:
+    """Whether the numbers of a column are small enough for spreads: others are results of something else."""
+    pairs = [[decimal_of(row.get(name) or "") for name in (column, metric)] for row in rows]
+    both = [(one, mean) for one, mean in pairs if one is not None and mean is not None]
+    return all(0 <= one * _MOST_OF_A_MEAN < abs(mean) for one, mean in both)
 
 
 def validation_picks(rows: list[Row], metric: str) -> list[str]:

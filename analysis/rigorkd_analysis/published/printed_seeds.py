@@ -80,10 +80,20 @@ def _sign(written: str) -> str:
 
 def seeds_of_marked(caption: str) -> dict[str, tuple[int, str]]:
     """By their mark, how many seeds the footnotes of a table name, with the words for it."""
-    out: dict[str, tuple[int, str]] = {}
+    return {sign: said[0] for sign, said in _of_marked(caption).items() if len(said) == 1}
+
+
+def unsettled_marks(caption: str) -> dict[str, str]:
+    """By their mark, the words of the footnotes that name several numbers of seeds, and so settle none."""
+    found = _of_marked(caption).items()
+    return {sign: " and ".join(f"“{words}”" for _, words in said) for sign, said in found if len(said) > 1}
+
+
+def _of_marked(caption: str) -> dict[str, list[tuple[int, str]]]:
+    out: dict[str, list[tuple[int, str]]] = {}
     for line in caption.splitlines():
-        if (note := _FOOTNOTE.match(line)) and len(
-            said := seeds_said(line[note.end() :].lstrip("}$): "))
-        ) == 1:
-            out.setdefault(_sign(note["sign"]), said[0])
+        if note := _FOOTNOTE.match(line):
+            said = seeds_said(line[note.end() :].lstrip("}$): "))
+            if said and len(out.get(_sign(note["sign"]), ())) != 1:
+                out[_sign(note["sign"])] = said
     return out

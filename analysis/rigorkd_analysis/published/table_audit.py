@@ -58,7 +58,7 @@ from rigorkd_analysis.published.printed_checks import (
 from rigorkd_analysis.published.printed_choice import chosen, entries_without, rows_without
 from rigorkd_analysis.published.printed_judged import is_accuracy, spread_out
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of
-from rigorkd_analysis.published.printed_seeds import mark_of, seeds_of_marked
+from rigorkd_analysis.published.printed_seeds import mark_of, seeds_of_marked, unsettled_marks
 from rigorkd_analysis.published.printed_spread import bare, population_factor, spread_of
 from rigorkd_analysis.published.printed_table import (
     Entry,
@@ -119,7 +119,9 @@ def audit(table: Printed) -> Audit:
         refuse_other(spread, metric)
         told = seeds_told(table, every, metric)[1]
         seeds = seeds_of(table, every, metric)
-        marked = _marked(printed, table.caption, every, metric, [place[id(row)] for row in every])
+        signs = _signs(printed, every, metric, [place[id(row)] for row in every])
+        settled, several = seeds_of_marked(table.caption), unsettled_marks(table.caption)
+        marked = {at: (*settled[sign], sign) for at, sign in signs.items() if sign in settled}
         if seeds is not None:
             seeds = [marked[at][0] if at in marked else n for at, n in enumerate(seeds)]
         entries = entries_of(every, metric, seeds, spread, table.within, told)
@@ -156,8 +158,15 @@ def audit(table: Printed) -> Audit:
         f"{entry.cell}: {count}, by its mark {sign} (“{said}”)"
         for entry in entries
         if entry.row in marked
-        for n, sign, said in [marked[entry.row]]
+        for n, said, sign in [marked[entry.row]]
         for count in [f"{n} seed{'s' * (n > 1)}"]
+    ]
+    notes += [
+        f"{entry.cell}: its mark {sign} settles no number of seeds, as the footnote names several "
+        f"({several[sign]}); it is taken as {entry.n} seed{'s' * (entry.n > 1)} (a column n says it row by "
+        "row)"
+        for entry in entries
+        if (sign := signs.get(entry.row, "")) in several
     ]
     if accuracy and whole == 1:
         notes.append("the values are taken as fractions of 1; differences and standard deviations too")
@@ -230,19 +239,18 @@ def audit(table: Printed) -> Audit:
     )
 
 
-def _marked(
-    printed: Sequence[Row], caption: str, rows: Sequence[Row], metric: str, origin: Sequence[int | None]
-) -> dict[int, tuple[int, str, str]]:
-    """Of the rows whose number has a mark of which a footnote names the seeds: these, the mark, the words."""
-    named = seeds_of_marked(caption)
-    out: dict[int, tuple[int, str, str]] = {}
-    for at, where in enumerate(origin) if named else ():
-        if where is None:
+def _signs(
+    printed: Sequence[Row], rows: Sequence[Row], metric: str, origin: Sequence[int | None]
+) -> dict[int, str]:
+    """The marks that numbers have of which a footnote may speak, by their rows."""
+    out: dict[int, str] = {}
+    for at, where in enumerate(origin):
+        if where is None or where >= len(printed):
             continue
         own = {column: text for column, text in printed[where].items() if known_name(column) == metric}
         for text in own.values() or printed[where].values():
-            if (sign := mark_of(text or "")) in named and unmarked(text).startswith(rows[at][metric]):
-                out[at] = named[sign][0], sign, named[sign][1]
+            if (sign := mark_of(text or "")) and unmarked(text).startswith(rows[at][metric]):
+                out[at] = sign
     return out
 
 

@@ -62,7 +62,9 @@ def contrasts(evidence: Evidence, planned: bool) -> Figure | None:
     """The named contrasts that were planned, or those added later."""
     for family in evidence.analysis.families:
         if family.name == "contrasts" and family.planned == planned:
-            drawn = [(_starred(c.name, c), c) for c in family.comparisons if c.mean_diff is not None]
+            drawn = [
+                (_starred(name_of(family, c), c), c) for c in family.comparisons if c.mean_diff is not None
+            ]
             name = "contrasts" if planned else "contrasts-exploratory"
             title = (
                 "Contrasts with their intervals" if planned else "Exploratory contrasts with their intervals"
@@ -70,7 +72,7 @@ def contrasts(evidence: Evidence, planned: bool) -> Figure | None:
             if not drawn:
                 return None
             figure = _figure(evidence, family, name, title, [("", drawn)])
-            named = [f"{c.name}: {c.stands_for}" for _, c in _strongest(drawn) if c.stands_for]
+            named = [f"{name_of(family, c)}: {c.stands_for}" for _, c in _strongest(drawn) if c.stands_for]
             return replace(figure, caption=" ".join((*(f"{one}." for one in named), figure.caption)))
     return None
 

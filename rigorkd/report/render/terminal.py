@@ -103,22 +103,22 @@ def _rows_left(table: Table) -> str:
 def _broken(text: str, room: int) -> str:
     """Names for which there is no room on two lines, broken before their last part: group/student/ and kd-T4.
 
-    A last part for which there is no room is folded.
+    A part for which there is no room is folded, of each line of a pair's name.
     """
 
     def broken(word: str) -> str:
-        if len(word) <= room or "\n" in word:
+        if len(word) <= room:
             return word
         *rest, last = word.rsplit("/", 1)
-        return "/\n".join([*rest, _folded(last, room)])
+        return "\n".join(_folded(part, room) for part in (*(f"{part}/" for part in rest), last))
 
-    return " ".join(map(broken, text.split(" ")))
+    return "\n".join(" ".join(map(broken, line.split(" "))) for line in text.split("\n"))
 
 
 def _folded(text: str, width: int) -> str:
-    """A long heading or name on lines of at most `width`, after - . _ or a blank, but not inside a number."""
+    """A long heading or name on lines of at most `width`, after - . _ / or a blank, never inside a number."""
     lines = [""]
-    for part in re.findall(r".+?(?:[-_ ]|\.(?!\d)|$)", text):
+    for part in re.findall(r".+?(?:[-_/ ]|\.(?!\d)|$)", text):
         if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
             lines.append("")
         lines[-1] += part
@@ -138,7 +138,10 @@ def _one_below_another(table: Table, width: int) -> list[str]:
     headings, out = [printable(column.heading) for column in table.columns], []
     for row in table.texts()[:MAX_ROWS]:
         first, *rest = (" ".join(printable(text).split("\n")) for text in row)
-        out += textwrap.wrap(first, width) or [""]
+        called = _broken(first, width).split("\n")
+        out += [
+            part for line in called for part in textwrap.wrap(line, width, break_on_hyphens=False) or [""]
+        ]
         line = ""
         for heading, text in zip(headings[1:], rest, strict=True):
             if text == "–":  # an entry that is not there needs no heading
