@@ -366,22 +366,32 @@ def _tested(c: Comparison, say: Numbers, evidence: Evidence) -> list[Entry]:
 
 
 POST_HOC = " †"
-"""What marks a row whose question was not planned, among rows whose was."""
+"""What marks a row whose question was not planned, among rows whose was, or was once."""
 
 
 def marked(evidence: Evidence, c: Comparison, entry: Cell) -> Cell:
-    """The entry of a gain with the sign that it is post hoc, where others of the study are planned."""
+    """The entry of a gain with the sign that it came after the plan, where others of the study did not."""
     return replace(entry, parts=(*entry.parts, POST_HOC)) if _is_post_hoc(evidence, c) else entry
 
 
 def what_is_marked(evidence: Evidence, shown: Iterable[Comparison]) -> str:
     """What a caption says of the sign, "" where no row of these gains has it."""
-    found = any(_is_post_hoc(evidence, c) for c in shown)
-    return f"{POST_HOC} exploratory: not planned before the results." if found else ""
+    if not any(_is_post_hoc(evidence, c) for c in shown):
+        return ""
+    if any(family.planned for family in _families(evidence)):
+        return f"{POST_HOC} exploratory: not planned before the results."
+    return f"{POST_HOC} added later than the plan; all other gains are exploratory, too, though planned once."
 
 
 def _is_post_hoc(evidence: Evidence, c: Comparison) -> bool:
-    return not c.planned and any(family.planned for family in _families(evidence))
+    """Whether it is exploratory among planned ones, or, where none is planned any more, never was."""
+    families = _families(evidence)
+    if any(family.planned for family in families):
+        return not c.planned
+    demoted = [family for family in families if family.demoted]
+    return any(c.name in family.later for family in families) or (
+        bool(demoted) and not any(c in family.comparisons for family in demoted)
+    )
 
 
 def _tested_columns(evidence: Evidence) -> list[Column]:

@@ -95,6 +95,7 @@ def factorial_table(analysis: Analysis) -> Table | None:
             "little"
         )
     note += ". Of two levels the test is the paired t test."
+    note += "".join(f" {item.beside}" for item in analysis.factorial if item.beside)
     return Table("Does T or α matter at all?", columns, tuple(rows), note, id="factorial")
 
 
