@@ -378,7 +378,10 @@ class Findings:
         `mean_diff` is a − b: in the gains, the distilled cell minus its baseline. `says` is a sentence for a
         paper; what cannot be computed is missing.
         """
-        pairs = [(family, one) for family in self.result.families for one in family.comparisons]
+        from rigorkd.report.sentences import with_status
+
+        families = with_status(self.result).families
+        pairs = [(family, one) for family in families for one in family.comparisons]
         frame = _frame([one for _, one in pairs])
         frame.insert(0, "family", [family.name for family, _ in pairs])
         frame.insert(1, "planned", frame.pop("planned"))

@@ -124,6 +124,8 @@ STATISTICS_LAYERS = (
     "published",
     "studies",
     "results",
+    "omnibus",
+    "plan_status",
     "sanity",
     "declared",
     "families",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 
@@ -88,7 +89,14 @@ def own_settings(runs: Runs, cells: Iterable[int]) -> str:
 
 _TOLD = frozenset(("T", "a", "ce", "kd", "e", "fp", "bf", *SYMBOLS))
 """Labels of what sentences say by its column, and words that end in a number but set nothing to it."""
-_LONG = {"bs": "batch size", "wd": "weight decay", "ls": "label smoothing", "w": "warm-up"}
+_LONG = {
+    "bs": "batch size", "wd": "weight decay", "ls": "label smoothing", "w": "warm-up", "t2": "factor T²",
+    "std": "standardized logits", "cos": "cosine weight",
+}  # fmt: skip
+_ON = ("std",)
+"""Labels that say by themselves that something is on."""
+_CHOICES = ("direction", "form", "scope", "average", "peak", "masks", "entropy_bound")
+"""Columns of a study whose value is a word; one that is not the usual is in a cell's name."""
 _SETTING = re.compile(r"([A-Za-z_]+?)(\d+(?:\.\d+)?)")
 
 
@@ -104,8 +112,31 @@ def named_settings(runs: Runs, cell: int) -> list[str]:
     if method != runs.text("method", cell):
         return []
     others = {word for column in ("teacher", "start") for word in runs.text(column, cell).split("/")}
+    layers = _layers(runs.text("layers", cell))
+    others.add("_".join(layers))  # as names of cells have them
+    if layers:
+        labels = [label for label in labels if not re.fullmatch("[0-9a-f]{6}", label)]  # many, in short
+    switches = []
+    while "no" in labels[:-1]:  # `no-t2` sets nothing to 2
+        at = labels.index("no")
+        switches.append(f"no {_LONG.get(labels[at + 1], labels[at + 1])}")
+        del labels[at : at + 2]
+    switches += [_LONG[label] for label in labels if label in _ON]
+    chosen = {column: runs.text(column, cell) for column in _CHOICES if column in runs.attributes}
+    choices = [f"{column} {word}" for column, word in chosen.items() if word and word in labels]
     found = (_SETTING.fullmatch(label) for label in labels if label not in others)
-    return [f"{_LONG.get(one[1], one[1])} = {one[2]}" for one in found if one and one[1] not in _TOLD]
+    numbers = [f"{_LONG.get(one[1], one[1])} = {one[2]}" for one in found if one and one[1] not in _TOLD]
+    told = [f"layers {' and '.join(layers)}"] if layers else []
+    return [*numbers, *choices, *switches, *told]
+
+
+def _layers(text: str) -> list[str]:
+    """The layers that a record says a method compares: `pool1`, and `relu2.hidden` of student and teacher."""
+    try:
+        found = json.loads(text or "[]")
+        return [f"{one['student']}.{one['teacher']}" if isinstance(one, dict) else str(one) for one in found]
+    except (ValueError, KeyError, TypeError):
+        return []
 
 
 def _and(words: Sequence[str]) -> str:

@@ -275,7 +275,7 @@ def answer(claim: PrintedClaim, analysis: Analysis) -> ClaimAnswer:
         verdict=found.verdict,
         planned=found.planned,
         outcome=outcome(claim.expected, found.verdict),
-        says=found.says,
+        says=found.says if found.planned else f"exploratory: {found.says}",  # it leaves its page
     )
 
 

@@ -104,7 +104,8 @@ class Family:
     reject at alpha over the family, whatever the data: what is found there rests on normal differences; None
     where runs are not paired. `over` names what gains are over, where that is not called the baseline.
     `beside` is how many comparisons more the correction is over: what a family asks already keeps that
-    family's. `demoted` says of a family that was planned, all of it or in part, why it is exploratory.
+    family's. `demoted` says of a family that was planned, all of it or in part, why it is exploratory;
+    `later` names those of its comparisons that came later, or a cell of theirs.
     """
 
     name: FamilyName
@@ -117,6 +118,7 @@ class Family:
     beside: int = 0
     by_method: tuple[Consistency, ...] = ()
     demoted: str = ""
+    later: tuple[str, ...] = ()
 
     @property
     def corrected_over(self) -> int:

@@ -19,7 +19,9 @@ from rigorkd_analysis.likeness import copied, may_be_methods, on_what
 from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy, is_top5, sesoi_off_scale, words_of
 from rigorkd_analysis.named_pairs import each_pair, left_over
 from rigorkd_analysis.offered_baselines import likely, offered
+from rigorkd_analysis.omnibus import beside_factorials, beside_gains
 from rigorkd_analysis.outliers import outlying
+from rigorkd_analysis.plan_status import by_plan, with_history
 from rigorkd_analysis.questions import Hypothesis, LinearContrast, Question
 from rigorkd_analysis.results import (
     Analysis,
@@ -79,9 +81,10 @@ def analyze(
     images = tuple(image_comparisons(question, [parts for *_, parts in asked], watched))
     by_pair = {(one.a, one.b): one for one in images}
     found = [
-        replace(
+        with_history(
+            *(question, matcher),
             build_family(question, *family, by_pair, watched, _beside(at, asked)),
-            demoted=_demoted(question, *family),
+            family[2],
         )
         for at, family in enumerate(asked)
     ]
@@ -89,9 +92,9 @@ def analyze(
     return replace(
         _unjudged(runs, plan, study),
         cells=cell_summaries(question.runs, plan.alpha),
-        families=tuple(found),
+        families=tuple(beside_gains(question, found)),
         best=best_cells(question, runs, matcher.rest_of_name),
-        factorial=tuple(factorials(question)),
+        factorial=beside_factorials(question, factorials(question), found),
         images=images,
         sequential=sequential_analysis(
             question,
@@ -198,7 +201,8 @@ def _secondary(table: pd.DataFrame, plan: Plan) -> tuple[list[Secondary], list[s
         try:
             runs = read_runs(table, metric)
             goal = goal_of(metric)
-            gains = all_gains(runs, Matcher(runs, plan.baselines, plan.contrasts))
+            matcher = Matcher(runs, plan.baselines, plan.contrasts)
+            gains = all_gains(runs, matcher)
         except TableError as error:
             skipped.append(f"the secondary metric {metric} is left out: {error.message}")
             continue
@@ -207,7 +211,7 @@ def _secondary(table: pd.DataFrame, plan: Plan) -> tuple[list[Secondary], list[s
             question = _question(runs, own, goal)
             planned = plan.planned and not any(cell in runs.index for cell in plan.added)
             family = build_family(question, "gains", planned, gains)
-            family = replace(family, demoted=_demoted(question, "gains", planned, gains))
+            family = with_history(question, matcher, family, gains)
             out.append(Secondary(metric, goal, cell_summaries(question.runs, plan.alpha), family))
     return out, skipped
 
@@ -227,7 +231,7 @@ def _hypotheses(question: Question, matcher: Matcher) -> list[tuple[FamilyName, 
     overall: list[tuple[FamilyName, bool, list[Hypothesis]]] = []
     if matcher.any():
         gains = all_gains(runs, matcher)
-        for planned, part in _by_plan(question, [(True, gain) for gain in gains]):
+        for planned, part in by_plan(question, [(True, gain) for gain in gains]):
             known = planned and plan.planned and not plan.first_version
             simple = [gain for gain in part if isinstance(gain, LinearContrast)]
             if means := averages(runs, simple):
@@ -242,15 +246,15 @@ def _hypotheses(question: Question, matcher: Matcher) -> list[tuple[FamilyName, 
                     hint="name a distilled cell that has a baseline",
                 )
             gains = [gain for gain in gains if gain not in alone]
-            out += [("primary", *part) for part in _by_plan(question, [(plan.planned, alone[0])])]
-        out += [("gains", *part) for part in _by_plan(question, [(plan.planned, gain) for gain in gains])]
+            out += [("primary", *part) for part in by_plan(question, [(plan.planned, alone[0])])]
+        out += [("gains", *part) for part in by_plan(question, [(plan.planned, gain) for gain in gains])]
     asked = each_pair(runs, plan.contrasts)
     contrasts = [(contrast.planned, resolve(runs, matcher, contrast)) for contrast in asked]
-    out += [("contrasts", *part) for part in _by_plan(question, contrasts)]
+    out += [("contrasts", *part) for part in by_plan(question, contrasts)]
     out += overall if plan.first_version else []  # what was planned then keeps its place
     if plan.all_pairs or not out:
         pairs = [(False, pair) for pair in all_pairs(runs)]
-        out += [("all_pairs", *part) for part in _by_plan(question, pairs)]
+        out += [("all_pairs", *part) for part in by_plan(question, pairs)]
     return out
 
 
@@ -278,35 +282,6 @@ def _what(part: Hypothesis) -> object:
     weights = sorted(part.weights)
     sign = 1.0 if weights[0][1] > 0 else -1.0
     return tuple((cell, sign * weight) for cell, weight in weights)
-
-
-def _by_plan(
-    question: Question, members: Sequence[tuple[bool, Hypothesis]]
-) -> list[tuple[bool, list[Hypothesis]]]:
-    """The planned ones first, then the exploratory ones; what uses a cell added later is exploratory."""
-    index = question.runs.index
-    added = {index[cell] for cell in question.plan.added if cell in index}
-    kinds = [planned and not added.intersection(part.cells) for planned, part in members]
-    split = [
-        (kind, [part for own, (_, part) in zip(kinds, members, strict=True) if own == kind])
-        for kind in (True, False)
-    ]
-    return [(kind, some) for kind, some in split if some]
-
-
-def _demoted(question: Question, name: FamilyName, planned: bool, parts: Sequence[Hypothesis]) -> str:
-    """Why a family is exploratory of which something was planned, "" of any other."""
-    plan, index = question.plan, question.runs.index
-    if planned or name == "all_pairs":
-        return ""
-    if name == "contrasts":
-        whys = [contrast.demoted for contrast in plan.contrasts if not contrast.planned]
-    else:
-        added = {index[cell] for cell in plan.added if cell in index}
-        whys = ["" if added.intersection(part.cells) else plan.demoted for part in parts]
-    if not (why := next(filter(None, whys), "")):
-        return ""
-    return f"planned, but {why}" if all(whys) else f"in part added later, in part planned, but {why}"
 
 
 def cell_summaries(runs: Runs, alpha: float) -> tuple[CellSummary, ...]:

@@ -67,7 +67,7 @@ def analyze(
     from rigorkd.report.analysis_page import analysis_page, says_secondary, short_page, teachers_of
     from rigorkd.report.emit import emit, to_csv, to_json
     from rigorkd.report.judging import analysis_of
-    from rigorkd.report.sentences import chosen
+    from rigorkd.report.sentences import chosen, with_status
     from rigorkd.report.sources import refuse_unusable
 
     found, question = ask(sources, results, asked, told=False)
@@ -80,7 +80,8 @@ def analyze(
     tell(found)
     result = analysis_of(found, question, images, up_to=PREDICTIONS_UP_TO)
     warn(found, question, result, all_of_it=False)
-    pairs = [(family, c) for family in result.families for c in family.comparisons]
+    told = with_status(result)
+    pairs = [(family, c) for family in told.families for c in family.comparisons]
     for line in says_secondary(result, " --format json has them.") if form == "csv" else ():
         aside(f"note: {line}")
     choice = {"chosen": text} if (text := chosen(result)) else {}
@@ -91,7 +92,7 @@ def analyze(
             if everything or form != "table"
             else short_page(result)
         ),
-        json=lambda: to_json(result),
+        json=lambda: to_json(told),
         csv=lambda: to_csv(
             [comparison for _, comparison in pairs],
             [{"family": family.name, "planned": one.planned, **choice} for family, one in pairs],

@@ -40,6 +40,7 @@ def export(study: Path | None, results: Path, out: Path | None, weights: bool) -
     from rigorkd.report.judging import Question, analysis_of
     from rigorkd.report.render.html import html
     from rigorkd.report.report_page import report_page
+    from rigorkd.report.sentences import with_status
     from rigorkd.text import count
 
     folder = study_folder(study, results)
@@ -61,7 +62,7 @@ def export(study: Path | None, results: Path, out: Path | None, weights: bool) -
         file,
         verified=verified,
         report=page,
-        analysis=to_json(analysis),
+        analysis=to_json(with_status(analysis)),
         warnings=analysis.warnings,
         weights=weights,
     )

@@ -294,7 +294,7 @@ class _Worker:
             "start_run_hash": want.start_hash,
             "code": dict(want.command.code),
             "inputs": dict(want.command.inputs),
-            **({"uncovered_files": dict(beside)} if beside else {}),
+            "uncovered_files": dict(beside),  # of none, too: one that comes later is new
             "smoke": task.smoke,
             "finished": datetime.datetime.now(datetime.UTC).isoformat(),
             "hardware": hardware,

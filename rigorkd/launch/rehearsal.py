@@ -17,6 +17,7 @@ from rigorkd.data.image_files import PublishedFiles
 from rigorkd.extras import EXTRAS, is_installed
 from rigorkd.launch.command_run import program
 from rigorkd.launch.own_data import own_data
+from rigorkd.methods.own import Own
 from rigorkd.models.model import PathStart, is_foreign_model, is_hub_model
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.load import Protocol, protocol_error
@@ -66,6 +67,29 @@ def rehearse(protocol: Protocol) -> tuple[str, ...]:
         *doubts,
         f"smoke trains on images of {most}×{most}; the real run on {sizes}, which the networks take",
     )
+
+
+def refuse_unfit(protocol: Protocol, cells: Iterable[Cell]) -> None:
+    """What methods need of networks and of terms of the user's own, looked at where that can be done here.
+
+    A protocol alone does not tell it, and a plan that passes is run.
+
+    Raises:
+        InputError: as a run would: with file, line, what is wrong and what there is.
+    """
+    wanted = [
+        cell
+        for cell in cells
+        if cell.trainer is None
+        and (cell.method.needs_features or isinstance(cell.method, Own))
+        and _is_there(protocol, cell)
+    ]
+    if not wanted or protocol.spec.dataset.looked_at() is None or not is_installed("torch"):
+        return
+    from rigorkd.train.preflight import preflight
+
+    if problems := preflight(protocol, wanted):
+        raise protocol_error(problems, protocol.path, protocol.tree)
 
 
 def _try(protocol: Protocol, cells: list[Cell], larger: set[int]) -> tuple[str, ...]:

@@ -41,6 +41,8 @@ MOST_NAMED = 6
 WRITTEN = "changed while the run was trained"
 """Stands for what a file was that a run, or one beside it, wrote itself."""
 
+_ABSENT = ""
+"""Stands for the content of a file that a run did not note, and others of its cell did."""
 UNREAD = "not there yet"
 """Stands for the checksum of an input that a plan does without."""
 
@@ -295,12 +297,18 @@ def changed_settings(cells: Iterable[Cell], folder: Path, records: Iterable[Reco
     Raises:
         ExpansionError: the files of a trainer are not there or cannot be read.
     """
+    cells, records = list(cells), list(records)
     names = changed_since(cells, folder, records)
     if not names:
         return ""
+    new, gone = _come_and_gone(cells, folder, records)
+    how = dict.fromkeys(new, " (new)") | dict.fromkeys(gone, " (gone)")
+    named = [name + how.get(name, "") for name in names]
+    there = [name for name in names if name not in gone]
+    mend = by_inputs(there) if there else "put it back, or train them again with --retrain-stale"
     return (
-        f"warning: {some_of(names, MOST_NAMED)} changed after runs of this study were finished, and no hash"
-        f" covers it: {by_inputs(names)}"
+        f"warning: {some_of(named, MOST_NAMED)} changed after runs of this study were finished, and no hash"
+        f" covers it: {mend}"
     )
 
 
@@ -325,7 +333,39 @@ def changed_since(cells: Iterable[Cell], folder: Path, records: Iterable[Record]
                 for record, before in zip(own, then, strict=True)
             ):
                 found[name] = None
-    return [*found]
+    new, gone = _come_and_gone(cells, folder, records)
+    return [*dict.fromkeys((*found, *new, *gone))]
+
+
+def _come_and_gone(
+    cells: Sequence[Cell], folder: Path, records: Sequence[Record]
+) -> tuple[list[str], list[str]]:
+    """The files that no hash covers and that came after runs, or that runs noted and that are gone, by name.
+
+    A new one is read by the very cell whose runs did not note it: a run notes what its own command may read.
+    """
+    written = {name for record in records for name, told in _noted(record).items() if told == WRITTEN}
+    new: dict[str, None] = {}
+    gone: dict[str, None] = {}
+    by_cell: dict[object, list[Record]] = {}
+    for record in records:
+        by_cell.setdefault(record.fields.get("cell"), []).append(record)
+    for cell in cells:
+        own = [record for record in by_cell.get(cell.name, ()) if _notes(record)]
+        if not own or cell.trainer is None:
+            continue
+        for record in own:
+            gone |= dict.fromkeys(name for name in _noted(record) if not (folder / name).exists())
+        for path in uncovered([cell], folder):
+            name = name_of(path, folder)
+            if any(
+                name not in _noted(record)
+                and name not in _hashed(record)
+                and path.stat().st_mtime > _finished(record)
+                for record in own
+            ):
+                new[name] = None
+    return [name for name in new if name not in written], [name for name in gone if name not in written]
 
 
 def mixed(records: Iterable[Record], but: Collection[str] = ()) -> Iterator[str]:
@@ -336,17 +376,29 @@ def mixed(records: Iterable[Record], but: Collection[str] = ()) -> Iterator[str]
     states: dict[str, dict[str, list[str]]] = {}
     records = list(records)
     noted = {name for record in records for name in _noted(record)}
+    noted_by: dict[object, set[str]] = {}  # a run notes what its own command may read
+    for record in records:
+        noted_by.setdefault(record.fields.get("cell"), set()).update(_noted(record))
     for record in records:
         # what hashes of some runs cover, and of others, as of their teachers, do not
         hashed = {name: told for name, told in _hashed(record).items() if name in noted}
-        for name, content in {**hashed, **_noted(record)}.items():
+        beside = {**hashed, **_noted(record)}
+        if _notes(record):  # one of an earlier version knows nothing of what was not there
+            told = dict.fromkeys(noted_by[record.fields.get("cell")] - beside.keys(), _ABSENT)
+            beside |= {name: absent for name, absent in told.items() if name not in _hashed(record)}
+        for name, content in beside.items():
             states.setdefault(name, {}).setdefault(content, []).append(record.run)
     for name, by_content in states.items():
         if len(by_content) > 1 and WRITTEN not in by_content and name not in but:
             *others, most = sorted(by_content.values(), key=len)
             few = [run for runs in others for run in runs]
+            how = f"was another for {count(len(few), 'run')} ({some_of(few, 3)}) than for {len(most)},"
+            if lacking := by_content.get(_ABSENT):
+                there = sum(map(len, by_content.values())) - len(lacking)
+                few = lacking
+                how = f"was not there for {count(len(few), 'run')} ({some_of(few, 3)}), and was for {there},"
             yield (
-                f"{name} was another for {count(len(few), 'run')} ({some_of(few, 3)}) than for {len(most)},"
+                f"{name} {how}"
                 f" and no hash covers it, so that runs of before and after the change are compared:"
                 f" {by_inputs([name])}"
             )
@@ -363,6 +415,11 @@ def by_inputs(names: Sequence[str]) -> str:
 def _noted(record: Record) -> Mapping[str, str]:
     """What a record says of files that no hash covers; nothing for one of an earlier version."""
     return {str(name): str(told) for name, told in (record.fields.get("uncovered_files") or {}).items()}
+
+
+def _notes(record: Record) -> bool:
+    """Whether a record noted such files, be there none; one of an earlier version did not."""
+    return isinstance(record.fields.get("uncovered_files"), dict)
 
 
 def _hashed(record: Record) -> Mapping[str, str]:

@@ -35,6 +35,7 @@ from rigorkd.report.sentences import (
     holm_is_sharper,
     is_corrected,
     is_unpaired,
+    lead_of,
     may_be_best,
     minus,
     name_of,
@@ -231,7 +232,7 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
     for _, family in asked_once(analysis):
         for one in family.comparisons:
             if one.verdict is not Verdict.INCONCLUSIVE or family.name in QUESTIONS:
-                said.setdefault(one.says, "" if family.planned else "exploratory")
+                said.setdefault(one.says, lead_of(family))
     sentences = tuple(Said(text, lead=lead) for text, lead in said.items())
     return Page(
         headline=(*headline(analysis, say), *says_secondary(analysis)),
@@ -542,7 +543,11 @@ def first_of(most: int | None, total: int, what: str) -> str:
 
 def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:
     notes = [*map(Said, what_fell(analysis))]
-    notes += [Said(one.says) for family in analysis.families for one in family.together.values()]
+    notes += [
+        Said(one.says, lead=lead_of(family))
+        for family in analysis.families
+        for one in family.together.values()
+    ]
     if (best := analysis.best) is not None:
         notes += [may_be_best(item, analysis.alpha) for item in best.sets]
         notes += [Said(pick.says) for pick in best.validation_pick]

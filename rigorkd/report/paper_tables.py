@@ -39,7 +39,7 @@ from rigorkd.report.sentences import (
     titled,
     warned_of,
 )
-from rigorkd.text import count
+from rigorkd.text import count, some_of
 
 Layout = Literal["overall", "gains", "ablation"]
 LAYOUTS: tuple[Layout, ...] = ("overall", "gains", "ablation")
@@ -135,6 +135,7 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         + some_not_valid(_families(evidence))
         + reasons([(distilled.cell, c) for distilled, _, c in pairs])
         + latency_note(evidence, measured, models)
+        + seconds_note(measured)
         + _FULL * (len(measured) < len(there)),
     )
 
@@ -221,13 +222,22 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
         rows.append(tuple(row))
         if c.verdict.badge == "better":
             emphasis.add(at)
+    averages, over = _averages(evidence, pairs), []
+    for c in averages:
+        row, told = _average_row(evidence, c, len(columns))
+        over.append(told)
+        if c.verdict.badge == "better":
+            emphasis.add(len(rows))
+        rows.append(tuple(row))
     text = (
         f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}; gain: "
         f"{evidence.treated} minus {evidence.baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
         f"{tests_said(evidence)}."
     )
-    text += what_is_marked(evidence, (c for *_, c in pairs)) + some_not_valid(_families(evidence))
-    text += reasons([(distilled.cell, c) for distilled, _, c in pairs])
+    text += _averages_said(evidence, averages, over)
+    text += what_is_marked(evidence, (*(c for *_, c in pairs), *averages))
+    text += some_not_valid([*_families(evidence), *(_overall_families(evidence) if averages else ())])
+    text += reasons([*((distilled.cell, c) for distilled, _, c in pairs), *((c.name, c) for c in averages)])
     if second is not None:
         text += " Top-5 is a secondary metric; its intervals are uncorrected."
     text += _FULL * full
@@ -366,22 +376,34 @@ def _tested(c: Comparison, say: Numbers, evidence: Evidence) -> list[Entry]:
 
 
 POST_HOC = " †"
-"""What marks a row whose question was not planned, among rows whose was."""
+"""What marks a row whose question was not planned, among rows whose was, or was once."""
 
 
 def marked(evidence: Evidence, c: Comparison, entry: Cell) -> Cell:
-    """The entry of a gain with the sign that it is post hoc, where others of the study are planned."""
+    """The entry of a gain with the sign that it came after the plan, where others of the study did not."""
     return replace(entry, parts=(*entry.parts, POST_HOC)) if _is_post_hoc(evidence, c) else entry
 
 
 def what_is_marked(evidence: Evidence, shown: Iterable[Comparison]) -> str:
     """What a caption says of the sign, "" where no row of these gains has it."""
-    found = any(_is_post_hoc(evidence, c) for c in shown)
-    return f"{POST_HOC} exploratory: not planned before the results." if found else ""
+    if not any(_is_post_hoc(evidence, c) for c in shown):
+        return ""
+    if any(family.planned for family in _families(evidence)):
+        return f"{POST_HOC} exploratory: not planned before the results."
+    return f"{POST_HOC} added later than the plan; all other gains are exploratory, too, though planned once."
 
 
 def _is_post_hoc(evidence: Evidence, c: Comparison) -> bool:
-    return not c.planned and any(family.planned for family in _families(evidence))
+    """Whether it is exploratory among planned ones, or, where none is planned any more, never was."""
+    families = _families(evidence)
+    if not any(c in family.comparisons for family in families):  # an average of gains
+        families = [*families, *_overall_families(evidence)]
+    if any(family.planned for family in families):
+        return not c.planned
+    demoted = [family for family in families if family.demoted]
+    return any(c.name in family.later for family in families) or (
+        bool(demoted) and not any(c in family.comparisons for family in demoted)
+    )
 
 
 def _tested_columns(evidence: Evidence) -> list[Column]:
@@ -412,6 +434,63 @@ def _short(value: float | None) -> str:
 def _families(evidence: Evidence) -> list[Family]:
     """The gains that were planned, then those of cells added later, as far as there are such."""
     return [family for family in evidence.analysis.families if family.name in GAINS]
+
+
+def _overall_families(evidence: Evidence) -> list[Family]:
+    return [family for family in evidence.analysis.families if family.name == "overall"]
+
+
+def _averages(evidence: Evidence, pairs: list[tuple[CellFacts, CellFacts, Comparison]]) -> list[Comparison]:
+    """The average gains of what a table shows: those over cells that all have a row in it."""
+    rows = {distilled.cell for distilled, _, _ in pairs}
+    return [
+        c
+        for family in _overall_families(evidence)
+        for c in family.comparisons
+        if rows.issuperset(cell for cell, weight in c.weights.items() if weight > 0)
+    ]
+
+
+def _average_row(evidence: Evidence, c: Comparison, width: int) -> tuple[list[Entry], str]:
+    """An average gain, with the mean of its baseline where that is one cell; and the settings it is over."""
+    over = [evidence.facts(cell) for cell, weight in c.weights.items() if weight > 0]
+    under = [evidence.facts(cell) for cell, weight in c.weights.items() if weight < 0]
+    block = over[0].block
+    label = c.name.removeprefix(f"{block}/") if block else c.name
+    baseline = mean_std(under[0], evidence.analysis.metric, evidence) if len(under) == 1 else MISSING
+    row: list[Entry] = [block or over[0].student, label, baseline, MISSING]
+    row += _tested(c, Numbers(evidence.analysis), evidence)
+    told = some_of([cell.label for cell in over], 12)
+    return [*row, *[MISSING] * (width - len(row))], f"{label}: {told}"
+
+
+def _averages_said(evidence: Evidence, averages: list[Comparison], over: list[str]) -> str:
+    """What a caption says of rows of averages: over what they are, and how they are judged."""
+    if not averages:
+        return ""
+    analysis = evidence.analysis
+    judged = [
+        family for family in _overall_families(evidence) if any(c in family.comparisons for c in averages)
+    ]
+    sizes = " and over ".join(
+        f"{count(family.size, 'average gain')} ({'planned' if family.planned else 'exploratory'})"
+        for family in judged
+    )
+    how = f"{CORRECTIONS[analysis.correction]} over {sizes}"
+    return (
+        f" Average gain: the mean of the gains of these settings ({'; '.join(over)}), a question of its own, "
+        f"{how}, and p and intervals are of that."
+    )
+
+
+def seconds_note(measured: Iterable[str]) -> str:
+    """What is to be known of seconds of training: no record tells what else the machine did meanwhile."""
+    if "train_seconds" not in measured:
+        return ""
+    return (
+        " Seconds of training are as each run took them; how many runs were trained side by side on the "
+        "machine is not known, so they are not comparable between cells."
+    )
 
 
 def pairing(evidence: Evidence) -> str:

@@ -219,7 +219,10 @@ def checklist(evidence: Evidence) -> Section:
     ]
     if found is not None:
         items += [
-            ("compute", (f"{duration(found.train_seconds)} of training in {count(found.records, 'run')}",)),
+            (
+                "compute",
+                (f"{duration(found.train_seconds)} of training in {count(found.records, 'run')}", _SIDE),
+            ),
             ("hardware", found.hardware),
             (
                 "failed runs",
@@ -233,6 +236,8 @@ def checklist(evidence: Evidence) -> Section:
     return Section("For a checklist", (Facts(tuple(items)), Prose((note,))), "checklist")
 
 
+_SIDE = "how many runs were trained side by side is not known"
+"""Of seconds: no record says what else the machine did meanwhile."""
 _PER_SEED = {
     "teacher per seed": "a teacher",
     "a new split per seed": "a split",
@@ -294,7 +299,7 @@ def provenance(found: Provenance) -> Section:
         ("records", (count(found.records, "run") + ", teachers included",)),
         ("study begun", (_minute(found.created),)),
         ("runs finished", (f"{_minute(found.finished_first)} to {_minute(found.finished_last)}",)),
-        ("training time", (f"{duration(found.train_seconds)} in all, summed over runs",)),
+        ("training time", (f"{duration(found.train_seconds)} in all, summed over runs", _SIDE)),
         ("mode", () if found.of_commands else (found.mode,)),  # the engine's: no command is held to it
         ("precision", found.precision),
         ("hardware", found.hardware),

@@ -43,6 +43,7 @@ from rigorkd.report.sentences import (
     factorial_sentences,
     in_a_title,
     is_unpaired,
+    lead_of,
     may_be_best,
     minus,
     name_of,
@@ -251,7 +252,7 @@ def _findings(analysis: Analysis) -> tuple[_Finding, ...]:
     out: dict[str, _Finding] = {}  # an unnamed contrast may say what a gain says
     mixed = _is_of_a_plan(analysis)
     for at, family in asked_once(analysis):
-        lead = _lead(family) if mixed else ""
+        lead = lead_of(family) if mixed else ""
         for position, comparison in enumerate(family.comparisons):
             verdict = comparison.verdict
             if verdict is not Verdict.INCONCLUSIVE:
@@ -283,11 +284,11 @@ def _open(analysis: Analysis) -> tuple[_Finding, ...]:
         if family.name in QUESTIONS:
             for position, c in undecided:
                 place = f"families/{at}/comparisons/{position}/says"
-                said = Said(c.says, place, lead=_lead(family) if mixed else "")
+                said = Said(c.says, place, lead=lead_of(family) if mixed else "")
                 found.setdefault(c.says, _Finding(said, Verdict.INCONCLUSIVE.label))
         elif undecided:
             names = some_of([name_of(family, c) for _, c in undecided], _NAMED)
-            later = f" ({_lead(family)})" if mixed and not family.planned else ""
+            later = f" ({lead_of(family)})" if mixed and not family.planned else ""
             text = (
                 f"{titled_family(family)}{later}: {len(undecided)} of {family.size} inconclusive ({names}); "
                 f"the sentence of each is under “{_WORDS}”."
@@ -449,7 +450,7 @@ def _family(analysis: Analysis, position: int, say: Numbers, charts: tuple[Chart
         most=MAX_ROWS,
     )
     said = [
-        Said(comparison.says, f"families/{position}/comparisons/{at}/says", lead=_lead(family))
+        Said(comparison.says, f"families/{position}/comparisons/{at}/says", lead=lead_of(family))
         for at, comparison in enumerate(family.comparisons[:_IN_WORDS])
     ]
     if family.size > _IN_WORDS:
@@ -462,11 +463,6 @@ def _family(analysis: Analysis, position: int, say: Numbers, charts: tuple[Chart
     )
     mark = "planned" if family.planned else "exploratory"
     return Section(titled_family(family), (*charts, table, *folded), id, mark)
-
-
-def _lead(family: Family) -> str:
-    """What a sentence that is pasted alone says in front of itself."""
-    return "" if family.planned else "exploratory"
 
 
 def _power(analysis: Analysis, position: int, say: Numbers) -> Table:

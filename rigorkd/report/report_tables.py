@@ -16,6 +16,7 @@ from rigorkd.report.analysis_page import first_of
 from rigorkd.report.evidence import CellFacts, Evidence, grids
 from rigorkd.report.numbers import MetricNumbers, Numbers, count
 from rigorkd.report.page import MISSING, Cell, Column, Entry, Table, Value
+from rigorkd.report.paper_tables import seconds_note
 from rigorkd.report.sentences import who
 
 _Chosen = Pick | LeaveOneSeedOut | Optimism
@@ -95,6 +96,7 @@ def factorial_table(analysis: Analysis) -> Table | None:
             "little"
         )
     note += ". Of two levels the test is the paired t test."
+    note += "".join(f" {item.beside}" for item in analysis.factorial if item.beside)
     return Table("Does T or α matter at all?", columns, tuple(rows), note, id="factorial")
 
 
@@ -159,6 +161,7 @@ def costs_table(evidence: Evidence) -> Table | None:
         note += (
             " It was measured once per architecture and device; one measured beside other work is left out."
         )
+    note += seconds_note(cost.name for cost in costs)
     columns = (Column("cell"), *(Column(cost.heading, True) for cost in costs))
     cut = first_of(MAX_CELLS, len(evidence.cells), "cells")
     return Table("What a cell costs", columns, rows, note + cut, id="costs-table")
@@ -206,6 +209,7 @@ def teachers_table(evidence: Evidence) -> Table | None:
         *(Column(metric.heading, True) for metric in measured),
     )
     note = "Means over the teacher's runs; one run is one teacher for all seeds."
+    note += seconds_note(metric.name for metric in measured)
     return Table("Teachers", columns, rows, note, id="teachers-table")
 
 

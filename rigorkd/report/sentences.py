@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import TypeVar
 
 from rigorkd_analysis.paper_sentences import in_brief
 from rigorkd_analysis.questions import quoted
@@ -13,7 +15,10 @@ from rigorkd_analysis.results import (
     Analysis,
     Candidates,
     Comparison,
+    Consistency,
+    Factorial,
     Family,
+    ImageComparison,
 )
 from rigorkd_analysis.sanity import AT_CHANCE, who_is_at_chance
 from rigorkd_analysis.wording import over_what, percent_text
@@ -176,8 +181,12 @@ def numbers_of(analysis: Analysis, family: Family) -> str:
 
 
 def why_exploratory(family: Family, else_: str = "not planned before the results") -> str:
-    """Why a family that is not planned is not: what was planned once says what has become of that."""
-    return family.demoted or else_
+    """Why a family that is not planned is not: what was planned once says what has become of that.
+
+    Of what came later among that, which it is: in one table all of it looks alike.
+    """
+    late = [name_of(family, c) for c in family.comparisons if c.name in family.later]
+    return (family.demoted or else_) + (f" (added later: {some_of(late, 6)})" if late else "")
 
 
 def of_this_call(family: Family) -> str:
@@ -283,11 +292,60 @@ def is_unpaired(family: Family) -> bool:
 
 def factorial_sentences(analysis: Analysis) -> tuple[Said, ...]:
     """The repeated-measures tests of T, alpha and their interaction, in words."""
-    mixed = any(family.planned or family.demoted for family in analysis.families)
-    lead = "exploratory" if mixed else ""  # no plan asks for them
+    lead = _lead_of_factorial(analysis)
     return tuple(
         Said(item.says, f"factorial/{at}/says", lead=lead) for at, item in enumerate(analysis.factorial)
     )
+
+
+def _lead_of_factorial(analysis: Analysis) -> str:
+    """No plan asks for F tests; where nothing was ever planned, that goes without saying."""
+    mixed = any(family.planned or family.demoted for family in analysis.families)
+    return "exploratory" if mixed else ""
+
+
+def lead_of(family: Family) -> str:
+    """What a sentence that is pasted alone says in front of itself."""
+    return "" if family.planned else "exploratory"
+
+
+def with_status(analysis: Analysis) -> Analysis:
+    """The analysis for a document: each sentence says itself that it is exploratory, as on pages.
+
+    A page says so before the sentence (`Said.lead`), a document has nothing that a sentence keeps when it is
+    taken out.
+    """
+    planned = {c.name for family in analysis.families if family.planned for c in family.comparisons}
+    lead = _lead_of_factorial(analysis)
+    return replace(
+        analysis,
+        families=tuple(map(_family_with_status, analysis.families)),
+        factorial=tuple(_led(item, lead) for item in analysis.factorial),
+        images=tuple(
+            _led(item, "" if f"{item.a} vs {item.b}" in planned else "exploratory")
+            for item in analysis.images
+        ),
+        secondary=tuple(
+            replace(item, family=_family_with_status(item.family)) for item in analysis.secondary
+        ),
+    )
+
+
+def _family_with_status(family: Family) -> Family:
+    lead, whole = lead_of(family), family.consistency
+    return replace(
+        family,
+        comparisons=tuple(_led(c, lead) for c in family.comparisons),
+        consistency=None if whole is None else _led(whole, lead),
+        by_method=tuple(_led(one, lead) for one in family.by_method),
+    )
+
+
+_Saying = TypeVar("_Saying", Comparison, Consistency, Factorial, ImageComparison)
+
+
+def _led(item: _Saying, lead: str) -> _Saying:
+    return replace(item, says=Said(item.says, lead=lead).whole)
 
 
 def may_be_best(item: Candidates, alpha: float) -> Said:

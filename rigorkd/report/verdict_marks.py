@@ -14,7 +14,8 @@ from rigorkd_analysis.results import Analysis
 
 from rigorkd.errors import InputError, TrackingError
 from rigorkd.readers.tidying import Tidy
-from rigorkd.report.sentences import chosen
+from rigorkd.report.page import Said
+from rigorkd.report.sentences import chosen, lead_of
 
 Mark = Mapping[str, float | int | str]
 
@@ -52,7 +53,7 @@ def marks_of(result: Analysis) -> dict[str, Mark]:
                 "difference_ci_high": one.ci_high,
             }
             # it is read far from any page: a sentence that nobody planned says so itself
-            says = one.says if family.planned else f"exploratory: {one.says}"
+            says = Said(one.says, lead=lead_of(family)).whole
             marks[one.a] |= {"against": one.b, "verdict": str(one.verdict), "says": says}
             marks[one.a] |= {name: value for name, value in gain.items() if value is not None}
     if choice := chosen(result):

@@ -147,7 +147,16 @@ class _Looked:
                         cell.method.check_feature(side, layer, found)
                     except InputError as error:
                         of = f"{side} {owner.student or owner.name} ({owner.model.name}): "
-                        yield Problem(at, of + error.message, error.hint)
+                        yield Problem(at, of + error.message, f"{error.hint}{_unwritten(cell)}")
+
+
+def _unwritten(cell: Cell) -> str:
+    """Whose layers these are where nobody wrote any: what is told of them is else about none in the file."""
+    method = cell.method
+    if "layers" in method.model_fields_set:
+        return ""
+    usual = ", ".join(layer for layer, _ in method.pairs())
+    return f"; {method.key} compares {usual} unless it is told others: {method.key}: {{layers: [...]}}"
 
 
 def _folder_problems(protocol: Protocol, cell: Cell) -> Iterator[Problem]:

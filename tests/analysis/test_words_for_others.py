@@ -109,6 +109,36 @@ def test_what_the_name_of_a_studys_cell_says_its_sentence_says_too():
     assert begins(other)[:2] == ["DIST distillation", "DKD distillation"]
 
 
+def test_a_studys_sentence_says_which_layers_and_switches_its_method_has():
+    """Layers are said where they are the usual ones, too; `pool1` and `no-t2` set nothing to a number."""
+    layers = {
+        "m/r8/at": '["layer1","layer2"]',
+        "m/r8/at-pool1": '["pool1"]',
+        "m/r8/sp-relu2.hidden": '[{"student":"relu2","teacher":"hidden"}]',
+        "m/r8/kd-T4-a0.5-reverse-no-t2-std": "",
+    }
+    method = {"m/r8/baseline": "baseline", **{cell: re.split("[/-]", cell)[2] for cell in layers}}
+    alike = dict.fromkeys(method, "{}")
+    frame = runs_of(
+        dict(zip(method, (70, 74, 75, 76, 77), strict=True)),
+        method=method,
+        student=dict.fromkeys(method, "r8"),
+        layers={"m/r8/baseline": "", **layers},
+        direction={cell: "reverse" * (name == "kd") for cell, name in method.items()},
+        training=alike,
+        views=alike,
+    )
+    said = {c.a: c.says.partition(" raised")[0] for c in analyze(frame).family("gains").comparisons}
+    assert said == {
+        "m/r8/at": "AT distillation at layers layer1 and layer2",
+        "m/r8/at-pool1": "AT distillation at layers pool1",
+        "m/r8/sp-relu2.hidden": "SP distillation at layers relu2.hidden",
+        "m/r8/kd-T4-a0.5-reverse-no-t2-std": (
+            "Distillation at direction reverse, no factor T², standardized logits"
+        ),
+    }
+
+
 def test_a_table_without_methods_has_no_students_and_its_baseline_is_named():
     frame = runs_of({"cnn": 70, "mae": 74, "simclr": 78})
     found = analyze(frame, Plan(baselines=("cnn",)))

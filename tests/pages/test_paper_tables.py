@@ -156,6 +156,40 @@ def test_gains_are_those_of_the_analysis(study: Evidence) -> None:
     assert found[0]["latency difference (ms)"][0] in "+−"
 
 
+@pytest.mark.parametrize("form", [markdown, latex])
+def test_the_average_gain_has_a_row_with_its_verdict_and_what_it_is_over(study: Evidence, form) -> None:
+    overall = study.analysis.family("overall")
+    assert overall is not None
+    (average,) = overall.comparisons
+    row = rows_of(study, "gains", "ablation")[-1]
+    assert row["distilled"] == "kd: average of 5 (T, alpha)"
+    assert row["baseline top-1 (%)"] == mean_std("ablation/mobilenetv2/baseline", "test_top1", 2)
+    assert row["gain"] == f"{average.mean_diff:+.2f}"
+    assert row["verdict"].startswith(average.verdict.label)
+    (table,) = paper_table(study, "gains", "ablation").tables
+    assert (
+        "Average gain: the mean of the gains of these settings (kd: average of 5 (T, alpha): kd-T2-a0.5, "
+        in table.caption
+    )
+    assert "a question of its own, Holm over 1 average gain (planned)" in table.caption
+    assert "average of 5" in form(paper_table(study, "gains", "ablation"))
+    assert "Average gain" not in paper_table(study, "gains").tables[0].caption, (
+        "its settings have no row there"
+    )
+
+
+def test_seconds_of_training_say_that_nobody_knows_what_ran_beside_them(study: Evidence) -> None:
+    from rigorkd.report.report_tables import costs_table
+
+    costs = costs_table(study)
+    assert costs is not None
+    for text in (caption(study), costs.caption):
+        assert "how many runs were trained side by side on the machine is not known" in text
+    frame = runs().drop(columns="train_seconds")
+    without = evidence(analyze(frame, Plan(planned=True)), frame)
+    assert "side by side" not in caption(without)
+
+
 def test_the_ablation_prints_its_arms(study: Evidence) -> None:
     found = rows_of(study, "ablation")
     assert [(row["factor"], row["T"], row["α"]) for row in found] == [
@@ -172,7 +206,7 @@ def test_the_ablation_prints_its_arms(study: Evidence) -> None:
 
 
 def test_a_group_can_be_named(study: Evidence) -> None:
-    assert len(rows_of(study, "gains", "ablation")) == 5
+    assert len(rows_of(study, "gains", "ablation")) == 6, "five gains and their average"
     with pytest.raises(InputError, match="no group 'nowhere'"):
         paper_table(study, "gains", "nowhere")
     with pytest.raises(InputError, match="differ in T or alpha"):

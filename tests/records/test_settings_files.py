@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rigorkd.protocol.load import load_protocol
-from rigorkd.records.command_code import mixed, uncovered, watched
+from rigorkd.records.command_code import as_they_are, changed_settings, mixed, uncovered, watched
 from rigorkd.records.record import Record
 from rigorkd.records.settings_files import settings_files
 
@@ -229,3 +229,39 @@ def test_a_teacher_of_another_file_than_its_students_is_told(tmp_path: Path) -> 
     same = record("teacher/seed-0", inputs={}, uncovered_files={"conf/a.yaml": "new"})
     assert not list(mixed([*students, same]))
     assert not list(mixed(students)), "what hashes cover is stale, not mixed"
+
+
+def test_a_file_that_came_or_went_between_runs_is_told_as_a_change(tmp_path: Path) -> None:
+    def record(seed: int, cell: str = "main/net/kd", **noted: str) -> Record:
+        return Record(tmp_path, {"cell": cell, "seed": seed, "uncovered_files": noted})
+
+    (told,) = mixed([record(0), record(1, **{"conf/a.yaml": "new"}), record(2, **{"conf/a.yaml": "new"})])
+    assert told.startswith(
+        "conf/a.yaml was not there for 1 run (main/net/kd/seed-0), and was for 2, and no hash"
+    )
+    other = record(0, "main/net/baseline")
+    assert not list(mixed([other, record(1, **{"conf/a.yaml": "new"})])), "its own command does not read it"
+    old = Record(tmp_path, {"cell": "main/net/kd", "seed": 0})
+    assert not list(mixed([old, record(1, **{"conf/a.yaml": "new"})])), "an earlier version noted nothing"
+
+
+def test_a_new_settings_file_and_one_that_is_gone_are_changes_since_runs(tmp_path: Path) -> None:
+    for name in ("s.py", "t.py"):
+        (tmp_path / name).write_text("open('conf/a.yaml')\nopen('conf/b.yaml')\n")
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "a.yaml").write_text("lr: 1\n")
+    (tmp_path / "p.yaml").write_text(BOTH % ("", ""))
+    cells = load_protocol(tmp_path / "p.yaml").cells
+    noted = as_they_are([tmp_path / "conf" / "a.yaml"], tmp_path)
+    then = "2020-01-01T00:00:00+00:00"
+    name = next(cell.name for cell in cells if cell.role == "student")
+    done = [Record(tmp_path, {"cell": name, "seed": 0, "finished": then, "uncovered_files": noted})]
+    assert changed_settings(cells, tmp_path, done) == ""
+    (tmp_path / "conf" / "b.yaml").write_text("lr: 2\n")
+    assert "conf/b.yaml (new) changed after runs of this study" in changed_settings(cells, tmp_path, done)
+    (tmp_path / "conf" / "a.yaml").unlink()
+    both = changed_settings(cells, tmp_path, done)
+    assert (
+        "conf/b.yaml (new) and conf/a.yaml (gone)" in both or "conf/b.yaml (new), conf/a.yaml (gone)" in both
+    )
+    assert "inputs: [conf/b.yaml]" in both

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
@@ -208,6 +209,48 @@ def test_captions_say_why_what_was_planned_is_exploratory(made, tmp_path: Path, 
     assert f"Exploratory. {why[0].upper()}{why[1:]}" in page
     assert "Asked later" not in page
     assert "nothing shows that this was planned" not in page
+
+
+LATER = "main/plain/kd-T2-a0.5"
+
+
+def test_among_what_is_no_longer_planned_what_came_later_is_marked_and_named(made, tmp_path: Path) -> None:
+    study = made(tmp_path, EVERY, text=FIRST)
+    note_shown(study, range(5), "test_top1", 5)
+    made(tmp_path, {**EVERY, LATER: VALUES["main/plain/baseline"]}, text=LESS_AND_MORE)
+    found = analysis_of(from_study(study), Question(), images=False)
+    gains = found.family("gains")
+    assert gains.later == (f"{LATER} vs main/plain/baseline",)
+    for form in (["--format", "json"], ["--all"], [], ["--format", "markdown"], ["--format", "latex"]):
+        done = CliRunner().invoke(cli, ["analyze", str(study), *form], catch_exceptions=False)
+        said = " ".join(done.stdout.split())
+        assert (f'"later": [ "{gains.later[0]}" ]' if "json" in form else f"(added later: {LATER})") in said
+    for layout in ("gains", "ablation"):
+        asked = ["table", str(study), "--layout", layout]
+        rows = CliRunner().invoke(cli, asked, catch_exceptions=False).stdout.splitlines()
+        marked = [row for row in rows if row.startswith("|") and "†" in row]
+        assert len(marked) == 1, layout
+        assert "| 2 |" in marked[0] if layout == "ablation" else "kd-T2-a0.5" in marked[0]
+        assert "† added later than the plan; all other gains are exploratory, too" in " ".join(rows)
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_sentences_of_a_document_say_what_is_exploratory(made, tmp_path: Path, form: str) -> None:
+    study = made(tmp_path, EVERY, text=FIRST)
+    made(tmp_path, {**EVERY, LATER: VALUES["main/plain/baseline"]}, text=FIRST.replace("8]", "8, 2]"))
+    done = CliRunner().invoke(cli, ["analyze", str(study), "--format", form], catch_exceptions=False)
+    if form == "csv":
+        rows = [(row["planned"] == "true", row["says"]) for row in csv.DictReader(done.stdout.splitlines())]
+    else:
+        document = json.loads(done.stdout)
+        families = document["families"]
+        rows = [(f["planned"], c["says"]) for f in families for c in f["comparisons"]]
+        rows += [(f["planned"], one["says"]) for f in families if (one := f["consistency"])]
+        rows += [(False, one["says"]) for one in document["factorial"]]
+        assert document["factorial"]
+    assert {planned for planned, _ in rows} == {True, False}
+    for planned, says in rows:
+        assert says.startswith("exploratory: ") is not planned
 
 
 def test_what_was_never_planned_says_so_and_a_question_put_otherwise_too(made, tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ def test_a_claim_is_answered_by_our_own_comparison() -> None:
     assert (found.outcome, found.verdict, found.p_adjusted) == (
         Outcome.SUPPORTED, gain.verdict, gain.p_adjusted,
     )  # fmt: skip
-    assert found.says == gain.says
+    assert found.says == f"exploratory: {gain.says}", "nobody planned it, and the claim stands alone"
     lost = answer(PrintedClaim("it is fast", "abstract", "better", None, because="no test"), analysis)
     assert (lost.outcome, lost.says, lost.n) == (Outcome.UNTESTED, "no test", None)
     other = answer(PrintedClaim("T", "abstract", "better", "a peak"), analysis)

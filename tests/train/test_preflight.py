@@ -102,6 +102,35 @@ def test_a_layer_that_a_network_does_not_have_is_named_with_the_nearest(problems
     assert [hint for _, _, hint in found] == ["did you mean 'pool2'?", "did you mean 'hidden'?"]
 
 
+@pytest.mark.parametrize(
+    ("method", "message", "hint"),
+    [
+        (
+            "at: true",
+            "the network has no layer 'layer1'",
+            "; at compares layer1, layer2, layer3 unless it is told",
+        ),
+        ("sp: {preset: crd}", "the network has no layer 'layer3'", "; sp compares layer3 unless it is told"),
+        ("feature: {layers: [poll1]}", "the network has no layer 'poll1'", "did you mean 'pool1'?"),
+        ("own: {term: 'losses:mine'}", "it needs the key 'gamma'", ""),
+    ],
+)
+def test_a_plan_refuses_of_methods_what_a_run_would(
+    tmp_path: Path, rigorkd: Rigorkd, method: str, message: str, hint: str
+) -> None:
+    (tmp_path / "losses.py").write_text(
+        "def mine(student, teacher, gamma):\n    return gamma * ((student - teacher) ** 2).mean()\n"
+    )
+    path = tmp_path / "looked.yaml"
+    path.write_text(PROTOCOL.replace(f"feature: {LAYERS}", method))
+    planned, run = (rigorkd(command, path) for command in ("plan", "run"))
+    assert (planned.returncode, run.returncode) == (2, 2)
+    assert f"{path}:12:" in planned.stderr
+    assert message in planned.stderr
+    assert hint in " ".join(planned.stderr.split())
+    assert planned.stderr == run.stderr
+
+
 NETS = """\
 from torch import nn
 

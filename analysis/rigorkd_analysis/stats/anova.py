@@ -39,6 +39,8 @@ _WEIGHTS = ("alpha", "ce_weight", "kd_weight")
 #: What all cells of one grid share: everything that can be an axis, but T and the weights.
 _FIXED = ("group", "student", "method", *(axis for axis in AXES if axis not in ("T", *_WEIGHTS)))
 _SYMBOL = {"T": "T", "alpha": "α"}
+NOT_SHOWN = "are not shown to differ from each other"
+"""What is said of settings of whose gains the F test rejects nothing."""
 
 #: Fewer gains are not summed up.
 MIN_SETTINGS = 3
@@ -70,7 +72,8 @@ class FTest:
 class Factorial:
     """The T × alpha structure of one student's cells: a complete grid, or the arms of a cross.
 
-    `teacher` is named where the student has several, each with a structure of its own.
+    `teacher` is named where the student has several, each with a structure of its own. `beside` is the part
+    of what it `says` that speaks of comparisons of the same cells.
     """
 
     student: str | None
@@ -81,6 +84,7 @@ class Factorial:
     contrasts: tuple[FTest, ...]
     says: str
     teacher: str | None = None
+    beside: str = ""
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,16 @@ def whose(item: Factorial, among: Sequence[Factorial]) -> str:
         if (other.student, other.group, other.teacher) == (item.student, item.group, item.teacher)
     }
     return f"{lead}, {item.method}".strip(", ") if item.method and len(methods) > 1 else lead
+
+
+def column_of(symbol: str) -> str:
+    """The column that a symbol of an effect stands for."""
+    return next((column for column, own in _SYMBOL.items() if own == symbol), symbol)
+
+
+def is_judged(test: FTest) -> bool:
+    """Whether a test could be done at all."""
+    return test.F is not None and test.epsilon is not None
 
 
 def _factorial(
@@ -462,7 +476,7 @@ def consistency(
         times = max(1, len(question.plan.interim)) * (methods if alpha < question.plan.alpha else 1)
         adjusted = min(1.0, times * p)  # the p that the verdict is on, beside which alpha is the plan's
         differ = adjusted < question.plan.alpha and not unfit
-        same = "differ from each other" if differ else "are not shown to differ from each other"
+        same = "differ from each other" if differ else NOT_SHOWN
         same = "are not judged here" if unfit else same
         over = f" over {together.removeprefix(' of ')}" if together else ""
         p_said = p_text(adjusted, f"Bonferroni-adjusted p{over}" if times > 1 else "p")

@@ -21,6 +21,7 @@ from rigorkd.report.paper_tables import (
     latency_text,
     marked,
     mean_std,
+    seconds_note,
     tests_said,
     what_is_marked,
 )
@@ -78,6 +79,7 @@ def _rows(evidence: Evidence, layout: RowsLayout) -> Table:
         parts.append(reasons((cell, gain) for cell, gain in found_gains if gain is not None).strip())
     measured = [column.metric for column in layout.columns if column.metric]
     parts.append(latency_note(evidence, measured, [row.cell for row in members]).strip())
+    parts.append(seconds_note([*measured, *(column.difference or "" for column in layout.columns)]).strip())
     if any(column.difference for column in layout.columns):
         parts.append("A difference of latencies within one architecture is noise of the measurement.")
     title, caption = _finished(evidence, layout, [*parts, lacking(missing)])
