@@ -134,7 +134,9 @@ def plan(
     book = RateBook.of(results)
     if measure:
         from rigorkd.launch.measure import measure as measure_rates
+        from rigorkd.launch.rehearsal import refuse_unfit
 
+        refuse_unfit(loaded, dict.fromkeys(run.cell for run in states.missing()))
         measure_rates(loaded, states, chosen, book, mode, lambda text: click.echo(text, err=True))
     made = make_plan(loaded, states, study, chosen, book, mode, sd)
     if form == "json":

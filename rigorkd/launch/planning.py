@@ -13,7 +13,7 @@ import numpy as np
 
 from rigorkd.launch.cost import Cost, cost, images_of, training_images
 from rigorkd.launch.own_data import OwnData, own_data
-from rigorkd.launch.rehearsal import refuse_unfit
+from rigorkd.launch.rehearsal import left_to_look_at
 from rigorkd.launch.run_states import RunStates, State
 from rigorkd.problems import ExpansionError
 from rigorkd.protocol.cells import Cell
@@ -146,12 +146,7 @@ def make_plan(
 
     `sd` is that of paired differences, from a pilot or a published study, instead of that of finished runs.
     Seeds kept for choosing train, but no verdict counts them, so what is detectable does not either.
-
-    Raises:
-        InputError: a method compares layers that no network has, or a term of the user's own does not
-            fit its keys: `run` would refuse it.
     """
-    refuse_unfit(protocol, dict.fromkeys(run.cell for run in states.missing()))
     selection = protocol.spec.analysis.selection
     chosen_on = frozenset(selection.seeds) if selection else frozenset[int]()
     judged = tuple(seed for seed in seeds if seed not in chosen_on)
@@ -184,6 +179,7 @@ def make_plan(
             *(one.says for one in own_training(protocol.spec, cells)),
             *filter(None, [ahead.says_added([cell.name for cell in cells if cell.name in added])]),
             *ahead.notes,
+            *left_to_look_at(run.cell for run in states.missing()),
             *_undecoded(protocol, states, study),
         ),
         metric=metric,

@@ -19,6 +19,7 @@ from rigorkd.launch.command_run import program
 from rigorkd.launch.own_data import own_data
 from rigorkd.methods.own import Own
 from rigorkd.models.model import PathStart, is_foreign_model, is_hub_model
+from rigorkd.models.own_code import has_source
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.load import Protocol, protocol_error
 from rigorkd.protocol.requirements import comes_from_outside, needs_preflight
@@ -72,7 +73,7 @@ def rehearse(protocol: Protocol) -> tuple[str, ...]:
 def refuse_unfit(protocol: Protocol, cells: Iterable[Cell]) -> None:
     """What methods need of networks and of terms of the user's own, looked at where that can be done here.
 
-    A protocol alone does not tell it, and a plan that passes is run.
+    A protocol alone does not tell it. Networks are built for it, and code of the user's own is executed.
 
     Raises:
         InputError: as a run would: with file, line, what is wrong and what there is.
@@ -90,6 +91,27 @@ def refuse_unfit(protocol: Protocol, cells: Iterable[Cell]) -> None:
 
     if problems := preflight(protocol, wanted):
         raise protocol_error(problems, protocol.path, protocol.tree)
+
+
+def left_to_look_at(cells: Iterable[Cell]) -> Iterator[str]:
+    """That nobody knows yet whether networks have the layers that are compared, or terms fit their keys.
+
+    Not of layers that somebody named for networks of libraries: who wrote them has looked.
+    """
+    found: dict[str, str] = {}
+    for cell in cells:
+        method = cell.method
+        if cell.trainer is not None or not (method.needs_features or isinstance(method, Own)):
+            continue
+        if isinstance(method, Own) or "layers" not in method.model_fields_set or has_source(cell.model.name):
+            layers = [layer for layer, _ in method.pairs()] if method.needs_features else []
+            listed = f" ({', '.join(layers)})" if layers else ""
+            found[method.key] = f"{method.key}{listed}"
+    if found:
+        yield (
+            f"whether the networks have what {', '.join(found.values())} compare{'s' * (len(found) == 1)} is "
+            "looked at when `rigorkd run` starts, before anything is trained, or by --measure"
+        )
 
 
 def _try(protocol: Protocol, cells: list[Cell], larger: set[int]) -> tuple[str, ...]:

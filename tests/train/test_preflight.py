@@ -115,7 +115,7 @@ def test_a_layer_that_a_network_does_not_have_is_named_with_the_nearest(problems
         ("own: {term: 'losses:mine'}", "it needs the key 'gamma'", ""),
     ],
 )
-def test_a_plan_refuses_of_methods_what_a_run_would(
+def test_a_measured_plan_refuses_of_methods_what_a_run_would_and_any_other_says_that_it_was_not_looked_at(
     tmp_path: Path, rigorkd: Rigorkd, method: str, message: str, hint: str
 ) -> None:
     (tmp_path / "losses.py").write_text(
@@ -123,7 +123,11 @@ def test_a_plan_refuses_of_methods_what_a_run_would(
     )
     path = tmp_path / "looked.yaml"
     path.write_text(PROTOCOL.replace(f"feature: {LAYERS}", method))
-    planned, run = (rigorkd(command, path) for command in ("plan", "run"))
+    quick = rigorkd("plan", path)
+    written = method.startswith("feature")
+    assert quick.returncode == 0
+    assert ("looked at when `rigorkd run` starts" in " ".join(quick.stdout.split())) != written
+    planned, run = rigorkd("plan", path, "--measure"), rigorkd("run", path)
     assert (planned.returncode, run.returncode) == (2, 2)
     assert f"{path}:12:" in planned.stderr
     assert message in planned.stderr
