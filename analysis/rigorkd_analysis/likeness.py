@@ -5,12 +5,11 @@ their names do not tell, and runs that are copies of each other.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from rigorkd_analysis.columns import is_number, plain_name
+from rigorkd_analysis.columns import is_number, normal, plain_name, tells
 from rigorkd_analysis.metric_names import is_accuracy, words_of
 from rigorkd_analysis.runs import Floats, Runs
 
@@ -89,7 +88,7 @@ def unlike(runs: Runs, cells: Sequence[int]) -> Iterator[str]:
             continue
         values = [runs.text(column, cell) for cell in cells]
         told = any(tells(runs.cells[cell], value) for cell, value in zip(cells, values, strict=True))
-        if all(values) and len({_normal(value) for value in values}) > 1 and not told:
+        if all(values) and len({normal(value) for value in values}) > 1 and not told:
             yield f"{column} differs ({_each(runs, cells, values)}): the difference is confounded with it"
 
 
@@ -117,15 +116,6 @@ def _each(runs: Runs, cells: Sequence[int], values: Sequence[str]) -> str:
     pairs = zip(cells, values, strict=True)
     shown = [f"{runs.cells[cell]} {value}" for cell, value in pairs][:4]
     return ", ".join(shown) + ", …" * (len(cells) > 4)
-
-
-def tells(name: str, value: str) -> bool:
-    """Whether a cell's name holds a setting's value, so that who reads the comparison sees it."""
-    return re.search(rf"(?<![a-z0-9]){re.escape(_normal(value))}(?![0-9])", name, re.IGNORECASE) is not None
-
-
-def _normal(text: str) -> str:
-    return f"{float(text):g}" if is_number(text) else text.casefold()
 
 
 # ------------------------------------------------------------------------------------------------ copied runs

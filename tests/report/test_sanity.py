@@ -368,7 +368,9 @@ def test_a_teacher_is_compared_with_students_of_its_own_data_set(column, tmp_pat
             own |= {"teacher": teachers[place]} if place in teachers else {}
             rows += [
                 {
-                    **{column: place, "method": method, "seed": seed},
+                    column: place,
+                    "method": method,
+                    "seed": seed,
                     **({"student": networks["big" if method == "teacher" else "small"]} if networks else {}),
                     "test_acc": value + noise,
                 }
@@ -386,9 +388,11 @@ def test_a_teacher_is_compared_with_students_of_its_own_data_set(column, tmp_pat
         assert doubted({"hard": 73.0}, **networks) == [], "the only teacher is of other data"
         assert doubted({"easy": 94.0, "hard": 73.0}, **networks) == []
         (told,) = doubted({"easy": 94.0, "hard": 68.0}, **networks)
-        assert told.startswith("the teacher hard/") and "its student without it, hard/" in told
+        assert told.startswith("the teacher hard/")
+        assert "its student without it, hard/" in told
         (told,) = doubted({"hard": 68.0}, **networks)
-        assert told.startswith("the teacher hard/") and "its student without it, hard/" in told
+        assert told.startswith("the teacher hard/")
+        assert "its student without it, hard/" in told
 
 
 def test_top5_of_five_classes():
