@@ -207,6 +207,9 @@ class Names:
         for cell, text in enumerate(self._plain):
             if counts[(runs.student(cell), text)] > 1:
                 is_told = where[cell] and apart[(runs.student(cell), text, where[cell])] == 1
+                own = own_settings(runs, [cell])
+                if own and not is_told:  # its name says what it is averaged over, or set to
+                    text = text.removesuffix(f" {own}")
                 text += f" ({where[cell] if is_told else runs.cells[cell]})"
             self._unique.append(text)
 

@@ -144,6 +144,15 @@ def test_an_average_says_how_many_of_its_cells_are_averages_and_all_that_they_di
         assert one.says.startswith("The cells averaged over T = 1 and 4, averaged over ")
 
 
+def test_what_a_cell_is_averaged_over_is_said_once_where_its_name_stands_in_the_sentence(folder):
+    again = [f"{row},{depth}" for depth in ("deep", "flat") for row in table().splitlines()[1:]]
+    folder.write("runs.csv", "\n".join([f"{table().splitlines()[0]},shape", *again]))
+    found = folder.open("runs.csv", cell="dataset,model,shape,method", average="temperature")
+    result = analysis_of(found, Question(baselines=("scratch",)), images=False)
+    gain = next(one for one in result.family("gains").comparisons if one.a == "cifar/r18/deep/KD mean T=2,4")
+    assert "KD distillation (cifar/r18/deep/KD mean T=2,4) compared" in gain.says
+
+
 def test_an_average_of_one_setting_is_that_setting(folder):
     folder.write("runs.csv", table(distilled={"KD": ("4",), "DKD": ("4",)}))
     found = folder.open("runs.csv", cell=CELLS, average="temperature")
