@@ -78,6 +78,7 @@ class Matcher:
         self._beside: dict[tuple[int, tuple[str, ...]], int] = {}
         self._having: list[Having] = []
         self._wide: dict[str, bool] = {}
+        self._places: dict[int, list[str]] = {}
         self._off: dict[str, str] | None = None
         self._settings: tuple[str, ...] | None = None
         for name in named:
@@ -241,6 +242,15 @@ class Matcher:
         By what a cell's baseline must share with it, but for networks and how they were trained: in these a
         teacher differs. A column in which it has what no other cell has is of that kind.
         """
+        if teacher not in self._places:
+            self._places[teacher] = self._places_of(teacher)
+        if self._apart(teacher, cell, self._places[teacher]):
+            return False
+        rest = self._rest(cell)
+        return not rest or rest == self._rest(teacher)
+
+    def _places_of(self, teacher: int) -> list[str]:
+        """The columns that say where a teacher's runs stand."""
         text, own = self._runs.text, self._runs.attributes
         columns = {*self._on_what, *({"group"} & own.keys())}
         for name in dict.fromkeys(column for found in self._having for column in found.shares):
@@ -249,10 +259,7 @@ class Matcher:
             )
             if name not in _OF_NETWORKS and not sets_up(name) and text(name, teacher) in others:
                 columns.add(name)
-        if self._apart(teacher, cell, sorted(columns)):
-            return False
-        rest = self._rest(cell)
-        return not rest or rest == self._rest(teacher)
+        return sorted(columns)
 
     def _whose(self, cell: int) -> tuple[str, ...]:
         """Whose baseline a named cell is: its student's, on its data."""
