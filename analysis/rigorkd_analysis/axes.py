@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from rigorkd_analysis.columns import AVERAGED_OVER, OWN_SETTINGS, SET_TO, is_bare, sets_up
-from rigorkd_analysis.likeness import on_what, tells
+from rigorkd_analysis.columns import AVERAGED_OVER, OWN_SETTINGS, SET_TO, is_bare, sets_up, tells
+from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.runs import Runs
 
 #: Columns that can tell the cells of one method apart.
@@ -27,14 +28,13 @@ _FEW = 3
 def varying(runs: Runs, cells: Sequence[int]) -> tuple[str, ...]:
     """The columns in which these cells differ: on what was measured, whose they are, and axes.
 
-    Where these do not tell them apart, settings by any name and columns that the cells' names hold do.
+    Settings by any other name where these do not tell them apart, and every column that the cells' names
+    hold, unless it says what another one does: of students and teachers in pairs both are named.
     """
     known = (*on_what(runs), *_WHOSE, *AXES)
-    others = [
-        name
-        for name in runs.attributes
-        if name not in known and (sets_up(name) or all(_is_named(runs, name, cell) for cell in cells))
-    ]
+    rest = [name for name in runs.attributes if name not in known]
+    named = {name for name in rest if all(_is_named(runs, name, cell) for cell in cells)}
+    others = [name for name in rest if name in named or sets_up(name)]
     found: list[str] = []
     apart = 1
     for name in (*known, *others):
@@ -44,7 +44,8 @@ def varying(runs: Runs, cells: Sequence[int]) -> tuple[str, ...]:
         now = len({tuple(runs.text(column, cell) for column in (*found, name)) for cell in cells})
         differs = len({runs.text(name, cell) for cell in cells}) > 1
         # the group of a table is often its data set by another name
-        if now > apart or (differs and name in known and name != "group"):
+        again = name == "group" or (name in named and any(_says(runs, cells, name, one) for one in found))
+        if now > apart or (differs and not again and (name in known or name in named)):
             found.append(name)
             apart = now
     return tuple(found)
@@ -82,9 +83,22 @@ def kept_to(runs: Runs, cells: Sequence[int], among: Sequence[int]) -> tuple[str
 
 
 def own_settings(runs: Runs, cells: Iterable[int]) -> str:
-    """What a method is averaged over in these cells, or set to: `averaged over T = 1 and 4`; "" if unsaid."""
-    told = dict.fromkeys(runs.text(OWN_SETTINGS, cell) for cell in cells)
-    return " or ".join(text for text in told if text.startswith((AVERAGED_OVER, SET_TO)))
+    """What a method is averaged over in these cells, or set to: `averaged over T = 1 and 4`; "" if unsaid.
+
+    Where cells differ in it, how many are of which: `4 of 6 averaged over T = 1 and 4, 2 not`.
+    """
+    told = Counter(runs.text(OWN_SETTINGS, cell) for cell in cells)
+    known = {text: n for text, n in told.items() if text.startswith((AVERAGED_OVER, SET_TO))}
+    if len(known) == len(told) == 1 or not known:
+        return next(iter(known), "")
+    parts = [f"{n} of {told.total()} {text}" for text, n in known.items()]
+    left = told.total() - sum(known.values())
+    return ", ".join((*parts, *([f"{left} not"] if left else [])))
+
+
+def are_alike(runs: Runs, cells: Iterable[int]) -> bool:
+    """Whether `own_settings` says one thing of all these cells, or nothing of any."""
+    return len({runs.text(OWN_SETTINGS, cell) for cell in cells}) < 2
 
 
 _TOLD = frozenset(("T", "a", "ce", "kd", "e", "fp", "bf", *SYMBOLS))
@@ -141,6 +155,14 @@ def _layers(text: str) -> list[str]:
 
 def _and(words: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _says(runs: Runs, cells: Sequence[int], column: str, other: str) -> bool:
+    """Whether a column says of these cells what another one does: `width64` where that has 64."""
+    pairs = [(runs.text(column, cell), runs.text(other, cell)) for cell in cells]
+    return all(
+        a in (b, f"{other}{b}", f"{other}={b}") or b in (f"{column}{a}", f"{column}={a}") for a, b in pairs
+    )
 
 
 def _is_named(runs: Runs, column: str, cell: int) -> bool:

@@ -14,6 +14,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from rigorkd_analysis.analysis_plan import Contrast, Pair
+from rigorkd_analysis.columns import sets_up
 from rigorkd_analysis.likeness import may_be_methods, on_what
 from rigorkd_analysis.named_pairs import each_pair
 from rigorkd_analysis.offered_baselines import (
@@ -36,6 +37,7 @@ from rigorkd_analysis.short_names import (
 from rigorkd_analysis.table_error import TableError
 
 _NOT_DISTILLED = ("baseline", "teacher", "")
+_OF_NETWORKS = frozenset({"student", "teacher", "model", "start", "training", "views"})
 
 
 def distilled(runs: Runs) -> list[int]:
@@ -76,6 +78,7 @@ class Matcher:
         self._beside: dict[tuple[int, tuple[str, ...]], int] = {}
         self._having: list[Having] = []
         self._wide: dict[str, bool] = {}
+        self._places: dict[int, list[str]] = {}
         self._off: dict[str, str] | None = None
         self._settings: tuple[str, ...] | None = None
         for name in named:
@@ -224,11 +227,39 @@ class Matcher:
 
     def rest_of_name(self, cell: int) -> str:
         """What a cell's name shares with the baseline that was named by one part of names; "" if none was."""
+        return "/".join(self._rest(cell))
+
+    def _rest(self, cell: int) -> tuple[str, ...]:
         parts = self._runs.cells[cell].split("/")
         for place, rest in self._beside:
             if (*parts[:place], *parts[place + 1 :]) == rest:
-                return "/".join(rest)
-        return ""
+                return rest
+        return ()
+
+    def in_one_place(self, teacher: int, cell: int) -> bool:
+        """Whether a teacher's runs stand where a cell's do: of one data set, group, or part of the table.
+
+        By what a cell's baseline must share with it, but for networks and how they were trained: in these a
+        teacher differs. A column in which it has what no other cell has is of that kind.
+        """
+        if teacher not in self._places:
+            self._places[teacher] = self._places_of(teacher)
+        if self._apart(teacher, cell, self._places[teacher]):
+            return False
+        rest = self._rest(cell)
+        return not rest or rest == self._rest(teacher)
+
+    def _places_of(self, teacher: int) -> list[str]:
+        """The columns that say where a teacher's runs stand."""
+        text, own = self._runs.text, self._runs.attributes
+        columns = {*self._on_what, *({"group"} & own.keys())}
+        for name in dict.fromkeys(column for found in self._having for column in found.shares):
+            others = (
+                text(name, at) for at in range(len(self._runs.cells)) if text("method", at) != "teacher"
+            )
+            if name not in _OF_NETWORKS and not sets_up(name) and text(name, teacher) in others:
+                columns.add(name)
+        return sorted(columns)
 
     def _whose(self, cell: int) -> tuple[str, ...]:
         """Whose baseline a named cell is: its student's, on its data."""

@@ -134,6 +134,16 @@ def is_bare(text: str) -> bool:
     return is_number(text) or text.casefold() in _ANSWERS
 
 
+def tells(name: str, value: str) -> bool:
+    """Whether a cell's name holds a setting's value, so that who reads the comparison sees it."""
+    return re.search(rf"(?<![a-z0-9]){re.escape(normal(value))}(?![0-9])", name, re.IGNORECASE) is not None
+
+
+def normal(text: str) -> str:
+    """A value as it is compared: 4 and 4.0 are one, and so are words in any case."""
+    return f"{float(text):g}" if is_number(text) else text.casefold()
+
+
 def _number(text: object) -> float:
     try:
         return float(str(text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -42,6 +43,8 @@ from rigorkd_analysis.verdicts import (
 
 #: A design whose detectable effect is this many standard deviations of the difference decides nothing.
 ABSURD_DZ = 4.0
+UNABLE = "this design cannot decide"
+"""How that warning begins."""
 #: Mean lengths of training further apart than this share make a comparison one of lengths, too.
 LENGTHS_DIFFER = 0.05
 
@@ -164,6 +167,16 @@ def build_family(
     from_seeds = None if plan.test == "unpaired" else exact_from(plan.alpha / strictest)
     over = question.names.over(b for part in simple for b in part.baselines) if kind == "gain" else ""
     shown = tuple(comparisons)
+    if any(one.verdict is not Verdict.INCONCLUSIVE for one in shown):  # which it could decide
+        shown = tuple(
+            replace(
+                one,
+                warnings=tuple(
+                    re.sub(f"^{UNABLE}:", f"{UNABLE} effects such as these:", w) for w in one.warnings
+                ),
+            )
+            for one in shown
+        )
     return Family(name, planned, len(parts), shown, whole, from_seeds, over or None, len(beside), by_method)
 
 
@@ -380,7 +393,7 @@ def _warnings(
     shown = test.p_adjusted is not None and test.p_adjusted <= plan.alpha
     if test.mde is not None and test.sd_diff and test.mde / test.sd_diff > ABSURD_DZ and not shown:
         detects = test.mde / test.sd_diff
-        out.append(f"this design cannot decide: it detects differences of {detects:.1f} standard deviations")
+        out.append(f"{UNABLE}: it detects differences of {detects:.1f} standard deviations")
     lengths = _lengths(runs, part)
     if lengths:
         out.append(lengths)

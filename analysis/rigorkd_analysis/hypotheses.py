@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Trend, Weighted
-from rigorkd_analysis.axes import AXES, SAME_AXIS, kept_to, own_settings, varying
+from rigorkd_analysis.axes import AXES, SAME_AXIS, are_alike, kept_to, own_settings, varying
 from rigorkd_analysis.baseline_matching import Matcher
 from rigorkd_analysis.likeness import on_what, unlike_training
 from rigorkd_analysis.questions import Conjunction, Hypothesis, LinearContrast, difference_of
@@ -68,15 +68,17 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
         weights = _summed((cell, weight * share) for gain in some for cell, weight in gain.weights)
         cells = tuple(gain.pair[0] for gain in some if gain.pair is not None)
         name = "/".join(filter(None, key)) or "all settings"
-        if own := own_settings(runs, cells):
+        own = own_settings(runs, cells)
+        if own and are_alike(runs, cells):
             ends = {runs.cells[cell].rpartition("/")[2] for cell in cells}
-            called = ends.pop() if len(ends) == 1 else f"{key[-1]} {own}"
+            called = ends.pop() if len(ends) == 1 else f"{key[-1]} {own}".strip()
             name = "/".join(filter(None, (*key[:-1], called)))
         at, single = kept_to(runs, cells, alike[key])
         if at and single:
             name += f" at {at}"
         over = ", ".join(varying(runs, cells))
-        shown = f" ({over})" if over else ""
+        shown = "; ".join(filter(None, (over, "" if are_alike(runs, cells) else own)))
+        shown = f" ({shown})" if shown else ""
         within = key[0] if places[key[1:]] > 1 else ""
         name = f"{name}: average of {len(some)}{shown}"
         unlike = _unlike_within(runs, some)

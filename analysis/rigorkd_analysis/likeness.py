@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from rigorkd_analysis.columns import is_number, plain_name
+from rigorkd_analysis.columns import is_number, normal, plain_name, tells
 from rigorkd_analysis.metric_names import is_accuracy, words_of
 from rigorkd_analysis.runs import Floats, Runs
 
@@ -89,7 +89,7 @@ def unlike(runs: Runs, cells: Sequence[int]) -> Iterator[str]:
             continue
         values = [runs.text(column, cell) for cell in cells]
         told = any(tells(runs.cells[cell], value) for cell, value in zip(cells, values, strict=True))
-        if all(values) and len({_normal(value) for value in values}) > 1 and not told:
+        if all(values) and len({normal(value) for value in values}) > 1 and not told:
             yield f"{column} differs ({_each(runs, cells, values)}): the difference is confounded with it"
 
 
@@ -112,7 +112,7 @@ def unlike_training(runs: Runs, first: int, second: int) -> Iterator[str]:
     for column in runs.attributes:
         cells = (first, second)
         values = [runs.text(column, cell) for cell in cells]
-        if plain_name(column) not in _TRAINING or not all(values) or len(set(map(_normal, values))) < 2:
+        if plain_name(column) not in _TRAINING or not all(values) or len(set(map(normal, values))) < 2:
             continue
         if not any(_is_in(runs.cells[cell], value) for cell, value in zip(cells, values, strict=True)):
             yield f"{column} differs ({_each(runs, cells, values)}): the difference is confounded with it"
@@ -120,7 +120,7 @@ def unlike_training(runs: Runs, first: int, second: int) -> Iterator[str]:
 
 def _is_in(name: str, value: str) -> bool:
     """Whether a name tells a value, behind the letters of its setting too: lr0.1, bs128."""
-    written = "|".join(map(re.escape, {value, _normal(value)}))
+    written = "|".join(map(re.escape, {value, normal(value)}))
     return tells(name, value) or (
         is_number(value) and re.search(rf"(?<![\d.])(?:{written})(?!\.?\d)", name) is not None
     )
@@ -150,15 +150,6 @@ def _each(runs: Runs, cells: Sequence[int], values: Sequence[str]) -> str:
     pairs = zip(cells, values, strict=True)
     shown = [f"{runs.cells[cell]} {value}" for cell, value in pairs][:4]
     return ", ".join(shown) + ", …" * (len(cells) > 4)
-
-
-def tells(name: str, value: str) -> bool:
-    """Whether a cell's name holds a setting's value, so that who reads the comparison sees it."""
-    return re.search(rf"(?<![a-z0-9]){re.escape(_normal(value))}(?![0-9])", name, re.IGNORECASE) is not None
-
-
-def _normal(text: str) -> str:
-    return f"{float(text):g}" if is_number(text) else text.casefold()
 
 
 # ------------------------------------------------------------------------------------------------ copied runs

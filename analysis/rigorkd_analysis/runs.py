@@ -23,6 +23,7 @@ from rigorkd_analysis.columns import (
     metric_columns,
     number_text,
     sets_up,
+    tells,
     text_of,
 )
 from rigorkd_analysis.metric_names import is_accuracy, is_peak, is_validation, of_training, on_two_scales
@@ -356,8 +357,11 @@ def _no_shared_checkpoints(frame: pd.DataFrame, names: NDArray[np.object_]) -> N
 
 
 def _one_kind(frame: pd.DataFrame) -> bool:
-    """Refuse mixed modes and smoke beside real; whether all of it is smoke."""
-    if "mode" in frame.columns:
+    """Refuse mixed modes and smoke beside real; whether all of it is smoke.
+
+    Not of columns that the cells' names hold: they are what is compared, whatever else their names mean.
+    """
+    if "mode" in frame.columns and not _is_of_cells(frame, "mode"):
         modes = sorted({str(mode) for mode in text_of(frame["mode"])} - {""})
         if len(modes) > 1:
             raise TableError(
@@ -365,7 +369,7 @@ def _one_kind(frame: pd.DataFrame) -> bool:
                 hint="runs of different modes are not comparable; analyse each mode by itself",
                 column="mode",
             )
-    if "smoke" not in frame.columns:
+    if "smoke" not in frame.columns or _is_of_cells(frame, "smoke"):
         return False
     words = np.array([str(value).strip().casefold() for value in text_of(frame["smoke"])], dtype=object)
     words = np.array([word.removesuffix(".0") for word in words], dtype=object)
@@ -379,6 +383,14 @@ def _one_kind(frame: pd.DataFrame) -> bool:
             column="smoke",
         )
     return bool(smoke.all())
+
+
+def _is_of_cells(frame: pd.DataFrame, column: str) -> bool:
+    """Whether each cell's name holds the value that its runs have in a column, and cells differ in it."""
+    pairs = {*zip(text_of(frame["cell"]), text_of(frame[column]), strict=True)}
+    return len({value for _, value in pairs}) > 1 and all(
+        value and tells(cell, value) for cell, value in pairs
+    )
 
 
 def _attributes(

@@ -223,7 +223,11 @@ def _teachers(
     students: dict[tuple[str, str], None] = {}
     for cell in distilled(runs):
         named = runs.text("teacher", cell)
-        teacher = named if named in known else next(iter(known)) if len(known) == 1 else None
+        # one on other data tells nothing of it; those of a study's plan are no cells, and known by name
+        own = [
+            name for name in known if name not in runs.index or matcher.in_one_place(runs.index[name], cell)
+        ]
+        teacher = named if named in own else own[0] if len(own) == 1 else None
         try:
             baseline = matcher.of(cell)
         except TableError:

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from rigorkd_analysis.columns import OWN_SETTINGS, plain_name, sets_up
-from rigorkd_analysis.likeness import is_recipe, on_what, tells
+from rigorkd_analysis.columns import OWN_SETTINGS, plain_name, sets_up, tells
+from rigorkd_analysis.likeness import is_recipe, on_what
 from rigorkd_analysis.runs import Runs
 
 #: What a baseline shares with the cells that it is the baseline of.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import floor, log10
 
 from rigorkd_analysis.analysis_plan import Correction
-from rigorkd_analysis.axes import SYMBOLS, named_settings, own_settings
+from rigorkd_analysis.axes import SYMBOLS, are_alike, named_settings, own_settings
 from rigorkd_analysis.columns import SET_TO, is_bare
 from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.metric_names import Goal, label, unit_of
@@ -207,6 +207,9 @@ class Names:
         for cell, text in enumerate(self._plain):
             if counts[(runs.student(cell), text)] > 1:
                 is_told = where[cell] and apart[(runs.student(cell), text, where[cell])] == 1
+                own = own_settings(runs, [cell])
+                if own and not is_told:  # its name says what it is averaged over, or set to
+                    text = text.removesuffix(f" {own}")
                 text += f" ({where[cell] if is_told else runs.cells[cell]})"
             self._unique.append(text)
 
@@ -268,8 +271,10 @@ class Names:
     def average(self, cells: Sequence[int], within: str) -> str:
         """What is averaged: these cells' method, of the part that it is `within` where that must be told."""
         words = self._method(cells[0]) if self._runs.text("method", cells[0]) else "The cells"
-        told = (words, own_settings(self._runs, cells), within and f"({within})")
-        return " ".join(filter(None, told))
+        own = own_settings(self._runs, cells)
+        if not are_alike(self._runs, cells):  # which is said of some of them, and so beside the word for all
+            own, within = "", "; ".join(filter(None, (within, own)))
+        return " ".join(filter(None, (words, own, within and f"({within})")))
 
     def in_a_sentence(self, cells: Sequence[int]) -> str:
         """These cells' method amid a sentence, with what it is averaged over or set to."""

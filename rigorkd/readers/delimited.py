@@ -8,6 +8,7 @@ import io
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from rigorkd_analysis.published.printed_marks import without_markdown
 
@@ -215,7 +216,7 @@ def _table_in_markdown(file: str, text: str) -> tuple[str, str | None]:
 def _stacked(lines: list[str], rules: list[int]) -> str | None:
     """Tables with the same headings as one, on their lines; None where nothing tells them apart.
 
-    Either a column says what each is of, or the line above it does, which becomes the column `group`.
+    Either a column says what each is of, or its title does, which becomes the column `group`.
     """
     header, *others = [_fields(lines[rule - 1]) for rule in rules]
     parts = [range(rule + 1, _end(lines, rule)) for rule in rules]
@@ -223,8 +224,7 @@ def _stacked(lines: list[str], rules: list[int]) -> str | None:
     if any(other != header for other in others) or not all(rows):
         return None
     kept = [""] * len(lines)
-    above = ([line.strip("#*_=: \t") for line in lines[: rule - 1] if line.strip()] for rule in rules)
-    titles = [without_markdown(found[-1]) if found else "" for found in above]
+    titles = [without_markdown(title) for title in _titles(lines, rules)]
     told = len({*titles}) == len(titles) and all(title and "|" not in title for title in titles)
     named = not _say_what_they_are(header, rows, titles if told else [])
     if named and (not told or "group" in header):
@@ -234,6 +234,46 @@ def _stacked(lines: list[str], rules: list[int]) -> str | None:
         for at, fields in zip(part, rows[which], strict=True):
             kept[at] = "|".join([*titles[which : which + named], *fields])
     return "\n".join(kept)
+
+
+_LONGEST_TITLE = 80
+"""Characters of a line that may be the title of the table below it: longer ones are text."""
+
+
+def _titles(lines: Sequence[str], rules: Sequence[int]) -> list[str]:
+    """What tables in Markdown, whose rules are on these lines, are called; "" where nothing says it.
+
+    By the heading above each, where each has its own; else by the short line above it, if that is all of its
+    paragraph, since the end of a sentence is no title.
+    """
+    headings, short = [], []
+    before = 0
+    for rule in rules:
+        above = lines[before : rule - 1]
+        fences = accumulate(line.lstrip().startswith("```") for line in above)
+        heads = [  # in code `#` begins a remark
+            name for at, n in enumerate(fences) if n % 2 == 0 and (name := _heading(above, at))
+        ]
+        headings.append(heads[-1] if heads else "")
+        while above and not above[-1].strip():
+            above = above[:-1]
+        begin = len(above)
+        while begin and above[begin - 1].strip() and "|" not in above[begin - 1]:
+            begin -= 1
+        one = above[-1].strip() if len(above) - begin == 1 else ""
+        is_title = 0 < len(one) <= _LONGEST_TITLE
+        short.append(one.strip("#*_=: \t") if is_title else headings[-1])
+        before = _end(lines, rule)
+    return headings if all(headings) and len({*headings}) == len(headings) else short
+
+
+def _heading(lines: Sequence[str], at: int) -> str:
+    """The heading that a line of Markdown is, by its signs or by the line drawn under it; "" if none."""
+    line = lines[at].strip()
+    below = lines[at + 1].strip() if at + 1 < len(lines) else ""
+    if re.match(r"#{1,6}\s", line) or (line and re.fullmatch(r"={2,}|-{2,}", below)):
+        return line.strip("#*_=: \t")
+    return ""
 
 
 def _say_what_they_are(

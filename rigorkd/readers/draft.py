@@ -276,6 +276,11 @@ def original(draft: Draft, name: str) -> str | None:
     return next((column for column in columns if folded(column) == folded(name)), None)
 
 
+def makes_cells(draft: Draft, column: str) -> bool:
+    """Whether `--cell` names a column, which is then no result, as `loss` is where losses are compared."""
+    return column in [original(draft, name.strip()) for name in (draft.asked.cell or "").split(",")]
+
+
 def averaged_over(draft: Draft) -> list[str]:
     """The columns that `--average` names, by commas."""
     asked = draft.asked.average

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rigorkd_analysis.short_names import same
 
 from rigorkd.errors import InputError
-from rigorkd.readers.draft import Draft, original
+from rigorkd.readers.draft import Draft, makes_cells, original
 from rigorkd.readers.shapes import is_cost, is_metric
 from rigorkd.text import nearest, some_of
 
@@ -112,6 +112,8 @@ class Leaving:
         return [name for name in names if name not in _NO_WORD_OF and not self._is_result(name)]
 
     def _is_result(self, column: str) -> bool:
+        if makes_cells(self._draft, column):
+            return False
         return column == "status" or column.startswith("_") or is_metric(column) or is_cost(column)
 
     def _refuse(self, column: str, word: str) -> None:
@@ -172,7 +174,7 @@ def words_of(draft: Draft, rows: NDArray[np.bool_], but: str = "") -> list[str]:
     for name in map(str, draft.frame.columns):
         if name in _NO_WORD_OF or name in ("cell", "status", but) or name.startswith("_"):
             continue
-        if is_metric(name) or is_cost(name):
+        if (is_metric(name) or is_cost(name)) and not makes_cells(draft, name):
             continue
         values = draft.frame[name]
         own = list(map(str, values[rows].unique()))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rigorkd_analysis.columns import is_bare
+from rigorkd_analysis.offered_baselines import is_called_baseline
+from rigorkd_analysis.wording import is_distillation
 
 from rigorkd.readers.draft import Draft, averaged_over, original
 from rigorkd.readers.known_names import (
@@ -119,7 +121,9 @@ def find_cells(draft: Draft) -> None:
                     f"--cell {name}: it holds the seed, and a cell is what its seeds have in common",
                     "leave it out; if it is no seed, name the seed's column by --seed COLUMN",
                 )
-            columns.append("_named" if column == "run" and _put_named(draft) else column)
+            if column == "run":
+                column = "_named" if _put_named(draft) else _no_run(draft)
+            columns.append(column)
         if not columns:
             raise draft.table.error(
                 f"--cell {draft.asked.cell}: names no column", f"there are: {draft.columns()}"
@@ -284,6 +288,19 @@ def _put_named(draft: Draft) -> bool:
     return True
 
 
+def _no_run(draft: Draft) -> str:
+    """The column of runs by the name that its file has, since whoever makes cells of it says that it is none.
+
+    `experiment` tells configurations apart then, and sentences call it so.
+    """
+    name = draft.spelt("run")
+    if name == "run" or name in draft.frame:
+        return "run"
+    draft.table = replace(draft.table, frame=draft.frame.rename(columns={"run": name}))
+    del draft.came["run"]
+    return name
+
+
 def _such_as(draft: Draft) -> str:
     """Them, as an example."""
     names = _settings(draft)
@@ -292,10 +309,21 @@ def _such_as(draft: Draft) -> str:
 
 def _settings(draft: Draft) -> str:
     """The columns that look like settings, as many as leave every seed once; "" where none do."""
-    names = draft.cell_of([])
+    names = draft.cell_of([]) or _of_methods(draft)
     clock = [name for name in ("epoch", "step") if name in draft.frame][:1]
     once = not draft.frame.duplicated([*names, "seed", *clock]).any()
     return ",".join(map(draft.spelt, names)) if once else ""
+
+
+def _of_methods(draft: Draft) -> list[str]:
+    """A column that is called as none of settings, as `mode`, and holds names of methods at each seed."""
+    for name in map(str, draft.frame.columns):
+        words = draft.frame[name].unique()
+        if len(words) < 2 or name in ("seed", "cell", "run", "status") or not draft.recurs(name):
+            continue
+        if any(is_called_baseline(word) or is_distillation(word) for word in words):
+            return [name]
+    return []
 
 
 def _matched(draft: Draft, columns: Sequence[str]) -> None:

@@ -60,6 +60,22 @@ class Question:
             compare=tuple((now.get(a, a), now.get(b, b)) for a, b in self.compare),
         )
 
+    def spelt(self, found: Source) -> Question:
+        """The question with columns by their known names, where it has them as their file does."""
+        came = {} if found.tidy is None else found.tidy.came
+        known = {where: column for column, where in came.items() if column in found.table}
+
+        def told(name: str) -> str:
+            column, sign, value = name.partition("=")
+            there = not sign or column in found.table or name in set(found.table["cell"])
+            return name if there else f"{known.get(f'column {column!r}', column)}={value}"
+
+        return replace(
+            self,
+            baselines=tuple(map(told, self.baselines)),
+            compare=tuple((told(a), told(b)) for a, b in self.compare),
+        )
+
     def onto(self, plan: Plan) -> Plan:
         """The plan with these changes; a change of the question makes all of it exploratory."""
         changes: dict[str, Any] = {}
@@ -113,7 +129,7 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
     """
     from rigorkd_analysis import analyze, progress
 
-    found, asked = _with_method(asked.judged(found), asked)
+    found, asked = _with_method(asked.judged(found), asked.spelt(found))
     with located(found.where):
         plan = asked.of(found).onto(found.plan)
         by_looks = found.folder is not None and bool(plan.interim) and not plan.sequential

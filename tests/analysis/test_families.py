@@ -330,6 +330,20 @@ def test_a_design_that_cannot_decide_says_so():
     assert any("cannot decide" in warning for c in comparisons for warning in c.warnings)
 
 
+def test_a_design_that_decides_some_cannot_decide_effects_such_as_the_others():
+    noise = (0.0, 0.3, 0.1)
+    rows = [
+        (name, method, seed, 70 + seed + gain + noise[(seed + shift) % 3] / 10)
+        for name, method, gain, shift in (("ce", "baseline", 0, 0), ("kd", "kd", 9, 1), ("at", "at", 0, 2))
+        for seed in range(3)
+    ]
+    table = pd.DataFrame(rows, columns=["cell", "method", "seed", "test_top1"])
+    by = {c.a: c for c in analyze(table, Plan()).family("gains").comparisons}
+    assert (by["kd"].verdict, by["at"].verdict) == ("better", "inconclusive")
+    (told,) = (text for text in by["at"].warnings if "cannot decide" in text)
+    assert told.startswith("this design cannot decide effects such as these: it detects differences of ")
+
+
 def test_same_input_same_result():
     table = two_students()
     assert analyze(table, Plan(sesoi=0.3)) == analyze(table.copy(), Plan(sesoi=0.3))

@@ -147,3 +147,19 @@ def test_a_footnote_of_two_numbers_settles_nothing_and_says_so() -> None:
     assert "taken as 3 seeds (a column n says it row by row)" in told
     plain = Printed([rows[0], {**rows[1], "acc": "72.50 ± 0.10"}], caption=note, metric="acc", seeds=3)
     assert not any("its mark" in text for text in audit(plain).notes)
+
+
+@pytest.mark.parametrize(
+    ("rows", "metric", "why"),
+    [
+        (("71.2 ± 0.3", "70.1 ± 0.2"), "acc", "a claim over several seeds rests on their spread"),
+        (("71.2 ± 0.3", "70.1 ± 0.2"), "val_acc", "val_acc is not of test images"),
+        (("71.2", "70.1"), "acc", ""),
+    ],
+)
+def test_a_number_of_test_images_that_changes_nothing_is_said(rows, metric, why):
+    table = [{"method": name, metric: value} for name, value in zip(("kd", "ce"), rows, strict=True)]
+    seeds = 3 if "±" in rows[0] else 1
+    found = audit(Printed(table, n_test=10_000, seeds=seeds))
+    told = [note for note in found.notes if note.startswith("the number of test images changes no claim")]
+    assert told == ([f"the number of test images changes no claim here: {why}"] if why else [])

@@ -108,6 +108,51 @@ def test_the_mean_over_settings_keeps_its_name_in_averages_over_what_else_it_is_
     assert "istillation averaged over T = 1 and 4, averaged over t1 and t2, on r18" in kd.says
 
 
+@pytest.mark.parametrize(("big", "small"), [("wide", "narrow"), ("teacher_net", "student_net")])
+def test_an_average_says_how_many_of_its_cells_are_averages_and_all_that_they_differ_in(folder, big, small):
+    """Of pairs of networks both are named, unless the columns say that one of them is the student."""
+    runs = [
+        f"cifar,{pair},{loss},{T},{seed},{70 + k + 2 * (T == '4') + seed % 3 / 4 + seed * k / 50:.2f}"
+        for pair in ("r110,r32", "w40,w16")
+        for k, (loss, own) in enumerate([("scratch", ("",)), ("CRD", ("",)), ("KD", "14"), ("DKD", "14")])
+        for T in own
+        for seed in range(4)
+    ]
+    folder.write("runs.csv", "\n".join([f"data,{big},{small},loss,temp,rng,acc", *runs]))
+    asked = {"cell": f"data,{big},{small},loss", "seed": "rng", "average": "temp"}
+    result = analysis_of(folder.open("runs.csv", **asked), Question(baselines=("scratch",)), images=False)
+    assert any("averaged settings: loss=KD, loss=DKD over temp" in text for text in result.warnings)
+    averages = result.family("overall").comparisons
+    if big == "wide":
+        (one,) = averages
+        assert one.name == "cifar: average of 6 (wide, narrow, loss; 4 of 6 averaged over T = 1 and 4, 2 not)"
+        told = "The cells (4 of 6 averaged over T = 1 and 4, 2 not), averaged over 6 settings of wide, narrow"
+        assert one.says.startswith(f"{told} and loss, raised")
+    else:
+        assert [one.student for one in averages] == ["r32", "w16"]
+        (first, _) = averages
+        assert first.name == "cifar/r32: average of 3 (loss; 2 of 3 averaged over T = 1 and 4, 1 not)"
+        told = (
+            "The cells (2 of 3 averaged over T = 1 and 4, 1 not), averaged over CRD, DKD and KD, raised r32's"
+        )
+        assert first.says.startswith(told)
+    alone = folder.open("runs.csv", **asked, without=("loss=CRD",))
+    result = analysis_of(alone, Question(baselines=("scratch",)), images=False)
+    for one in result.family("overall").comparisons:
+        assert "averaged over T = 1 and 4: average of" in one.name
+        assert "/ " not in one.name
+        assert one.says.startswith("The cells averaged over T = 1 and 4, averaged over ")
+
+
+def test_what_a_cell_is_averaged_over_is_said_once_where_its_name_stands_in_the_sentence(folder):
+    again = [f"{row},{depth}" for depth in ("deep", "flat") for row in table().splitlines()[1:]]
+    folder.write("runs.csv", "\n".join([f"{table().splitlines()[0]},shape", *again]))
+    found = folder.open("runs.csv", cell="dataset,model,shape,method", average="temperature")
+    result = analysis_of(found, Question(baselines=("scratch",)), images=False)
+    gain = next(one for one in result.family("gains").comparisons if one.a == "cifar/r18/deep/KD mean T=2,4")
+    assert "KD distillation (cifar/r18/deep/KD mean T=2,4) compared" in gain.says
+
+
 def test_an_average_of_one_setting_is_that_setting(folder):
     folder.write("runs.csv", table(distilled={"KD": ("4",), "DKD": ("4",)}))
     found = folder.open("runs.csv", cell=CELLS, average="temperature")

@@ -77,7 +77,7 @@ def test_a_page_says_it_with_its_figures_and_asks_so_again(table):
     rigorkd("report", table, "--baseline", "baseline", *ASKED, "--out", "page.html")
     page = Path("page.html").read_text()
     assert "left out by choice: method=DKD" in page
-    assert "Left out by choice: method=DKD" in page, "in the captions of figures"
+    assert "Note: left out by choice: method=DKD" in page, "in the captions of figures"
     assert "rigorkd analyze runs.csv --baseline baseline --without method=DKD" in page
 
 

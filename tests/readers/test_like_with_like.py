@@ -349,3 +349,43 @@ def test_a_column_called_subset_is_the_method_where_its_value_is_named_as_the_ba
     assert (
         "subset is taken as the method, as --baseline subset=random asks, and not for data" in found.warnings
     )
+
+
+@pytest.mark.parametrize("column", ["mode", "smoke", "select", "table", "experiment"])
+def test_a_column_that_makes_cells_is_what_it_holds_whatever_its_name_means_elsewhere(folder, column):
+    rows = [
+        f"{data},{method},{seed},{70 + seed / 3 + (method == 'kd') * (1 + seed / 50) + (data == 'b') * 5}"
+        for data in "ab"
+        for method in ("scratch", "kd")
+        for seed in range(4)
+    ]
+    folder.write("runs.csv", "\n".join([f"dataset,{column},seed,acc", *rows]))
+    source = folder.open("runs.csv", cell=f"dataset,{column}", metric="acc")
+    for baseline in ("scratch", f"{column}=scratch"):
+        found = analysis_of(source, Question(baselines=(baseline,)), images=False)
+        gains = found.family("gains").comparisons
+        assert [(one.a, one.b) for one in gains] == [("a/kd", "a/scratch"), ("b/kd", "b/scratch")]
+        assert any(f"each cell against the one of {column} scratch" in text for text in found.warnings)
+
+
+def test_modes_that_cells_do_not_name_are_not_compared(folder):
+    rows = [
+        f"{m},{s},{70 + s},{'fast' if m == 'kd' else 'reference'}" for m in ("kd", "ce") for s in range(3)
+    ]
+    folder.write("runs.csv", "\n".join(["method,seed,acc,mode", *rows]))
+    with pytest.raises(InputError, match="different modes: fast, reference"):
+        analysis_of(folder.open("runs.csv", metric="acc"), Question(), images=False)
+
+
+def test_a_column_of_methods_with_another_meaning_is_offered_as_the_cells(folder):
+    rows = [f"{m},{s},{70 + s / 3 + (m == 'kd')}" for m in ("scratch", "kd") for s in range(3)]
+    folder.write("runs.csv", "\n".join(["mode,seed,acc", *rows]))
+    assert "such as --cell mode" in folder.refusal("runs.csv")
+
+
+@pytest.mark.parametrize("baseline", ["algorithm=scratch", "method=scratch", "scratch"])
+def test_a_baseline_is_named_by_its_column_as_the_file_spells_it(folder, baseline):
+    rows = [f"{m},{s},{70 + s / 3 + (m == 'kd') * (1 + s / 50)}" for m in ("scratch", "kd") for s in range(3)]
+    folder.write("runs.csv", "\n".join(["algorithm,seed,acc", *rows]))
+    found = analysis_of(folder.open("runs.csv"), Question(baselines=(baseline,)), images=False)
+    assert [(one.a, one.b) for one in found.family("gains").comparisons] == [("kd", "scratch")]

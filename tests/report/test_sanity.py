@@ -20,6 +20,7 @@ from scipy import stats
 
 import rigorkd
 from rigorkd.errors import InputError
+from rigorkd.readers.raw import Reading
 from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.gated import Terms, sides_of_cells
 from rigorkd.report.gather import gather
@@ -31,7 +32,7 @@ from rigorkd.report.render.markdown import markdown
 from rigorkd.report.render.terminal import show
 from rigorkd.report.report_page import report_page
 from rigorkd.report.sentences import banner_of, titled
-from rigorkd.report.sources import Source, from_csv, from_study
+from rigorkd.report.sources import Source, from_csv, from_sources, from_study
 
 CASES = Path(__file__).parent / "cases"
 BASE = (72.5, 72.9, 72.3, 72.6, 72.7)
@@ -354,6 +355,44 @@ def test_a_teacher_that_cannot_teach(accuracy, said):
         [table(), pd.DataFrame({"cell": "big", "method": "teacher", "seed": [0, 1], "test_top1": accuracy})]
     )
     assert "the teacher big " in warnings(frame, classes=10)
+
+
+@pytest.mark.parametrize("column", ["dataset", "group", "setting"])
+def test_a_teacher_is_compared_with_students_of_its_own_data_set(column, tmp_path):
+    """Harder data has a teacher below the students of easier data, which says nothing of it."""
+
+    def doubted(teachers: dict[str, float], **networks: str) -> list[str]:
+        rows = []
+        for place, base in (("easy", 92.0), ("hard", 69.0)):
+            own = {"scratch": base, "kd": base + 0.5}
+            own |= {"teacher": teachers[place]} if place in teachers else {}
+            rows += [
+                {
+                    column: place,
+                    "method": method,
+                    "seed": seed,
+                    **({"student": networks["big" if method == "teacher" else "small"]} if networks else {}),
+                    "test_acc": value + noise,
+                }
+                for method, value in own.items()
+                for seed, noise in enumerate((0.1, 0.3, 0.0, 0.25, 0.2))
+            ]
+        path = tmp_path / "table.csv"
+        pd.DataFrame(rows).to_csv(path, index=False)
+        cell = f"{column}{',student' * bool(networks)},method"
+        found = analysis_of(from_sources([str(path)], Reading(cell=cell)), Question(baselines=("scratch",)))
+        return [text for text in found.warnings if "no better than its student" in text]
+
+    sizes = {"big": "r56", "small": "r20"}
+    for networks in ({}, sizes):
+        assert doubted({"hard": 73.0}, **networks) == [], "the only teacher is of other data"
+        assert doubted({"easy": 94.0, "hard": 73.0}, **networks) == []
+        (told,) = doubted({"easy": 94.0, "hard": 68.0}, **networks)
+        assert told.startswith("the teacher hard/")
+        assert "its student without it, hard/" in told
+        (told,) = doubted({"hard": 68.0}, **networks)
+        assert told.startswith("the teacher hard/")
+        assert "its student without it, hard/" in told
 
 
 def test_top5_of_five_classes():

@@ -151,6 +151,10 @@ def audit(table: Printed) -> Audit:
         counts(entry.value, entry.half, n_test, whole) if judged and n_test else None for entry in entries
     ]
     notes += ["its columns are compared, at one row (--turned)"] if table.turned else []
+    if table.n_test is not None and not judged:
+        why = "a claim over several seeds rests on their spread" if accuracy else f"{metric} is no accuracy"
+        why = why if is_of_test_images(metric) else f"{metric} is not of test images"
+        notes.append(f"the number of test images changes no claim here: {why}")
     notes += of_runs
     notes += choice.notes() + merged + _impossible(entries, placed, n_test)
     notes += [told] if told else []
