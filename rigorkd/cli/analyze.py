@@ -64,11 +64,12 @@ def analyze(
     rigorkd analyze output/ --select last          mdistiller
     rigorkd analyze results/lm-eval/               lm-eval samples, Inspect logs
     """
-    from rigorkd.report.analysis_page import analysis_page, says_secondary, short_page, teachers_of
+    from rigorkd.report.analysis_page import analysis_page, says_secondary, short_page
     from rigorkd.report.emit import emit, to_csv, to_json
     from rigorkd.report.judging import analysis_of
     from rigorkd.report.sentences import chosen, with_status
     from rigorkd.report.sources import refuse_unusable
+    from rigorkd.report.teachers import teachers_of
 
     found, question = ask(sources, results, asked, told=False)
     if dry_run:

@@ -6,22 +6,18 @@ The page that is sent (`rigorkd.report.report_page`) shows the same tables with 
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from rigorkd_analysis.metric_names import Goal
 from rigorkd_analysis.results import GAINS, Analysis, Comparison, Family, Sequential
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import percent_text
 
-from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import Record, read_records
 from rigorkd.report.conditions import under_conditions
 from rigorkd.report.headline import headline, sequential_leads, what_fell, what_holds, what_next
 from rigorkd.report.numbers import MetricNumbers, Numbers, between, p_heading
-from rigorkd.report.page import MISSING, STARRED, Cell, Column, Entry, Page, Said, Table, Value, listed
+from rigorkd.report.page import STARRED, Cell, Column, Entry, Page, Said, Table, Value, listed
 from rigorkd.report.row_names import common_start
 from rigorkd.report.sentences import (
     CHOICES,
@@ -564,50 +560,3 @@ def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:
             )
             notes.append(about(flattery.student, flattery.group, text))
     return [*notes, *factorial_sentences(analysis)]
-
-
-# ---------------------------------------------------------------------------------------------- teachers
-
-_SHOWN = (1, 4, 10, 40)  # temperatures that fit on a page; the record has more
-
-
-def teachers_of(folder: Path | None) -> Table | None:
-    """The teachers of a study, which lie in a folder of their own; a bare CSV (None) has none."""
-    if folder is None:
-        return None
-    return teachers_table(read_records(StudyFolder(folder), "teacher"))
-
-
-def teachers_table(records: Iterable[Record]) -> Table | None:
-    """Per teacher its accuracy and the relative entropy of its softened output, None where none is known.
-
-    Means over seeds; the accuracy with its standard deviation.
-    """
-    by_cell: dict[str, list[Record]] = {}
-    for record in records:
-        if record.fields["status"] == "done" and "softness_T1" in record.metrics:
-            by_cell.setdefault(str(record.fields["cell"]), []).append(record)
-    if not by_cell:
-        return None
-    rows = []
-    for cell, found in sorted(by_cell.items()):
-        accuracy = _values(found, "test_top1")
-        spread = f" ± {statistics.stdev(accuracy):.2f}" if len(accuracy) > 1 else ""
-        top1 = f"{statistics.fmean(accuracy):.2f}{spread}" if accuracy else MISSING
-        rows.append((cell, str(len(found)), top1, *(_softness(found, T) for T in _SHOWN)))
-    caption = (
-        "T: relative entropy H(p) / log C of the teacher's output softened at T, over the test images"
-        " (0: one-hot, 1: uniform); in brackets the same without its most probable class"
-    )
-    columns = (Column("teacher"), Column("n", True), Column("test top-1", True))
-    return Table("Teachers", (*columns, *(Column(f"T={T}", True) for T in _SHOWN)), tuple(rows), caption)
-
-
-def _softness(records: list[Record], T: int) -> str:
-    whole, rest = _values(records, f"softness_T{T}"), _values(records, f"softness_rest_T{T}")
-    text = f"{statistics.fmean(whole):.2f}" if whole else MISSING
-    return f"{text} ({statistics.fmean(rest):.2f})" if rest else text
-
-
-def _values(records: list[Record], metric: str) -> list[float]:
-    return [value for record in records if (value := record.metrics.get(metric)) is not None]

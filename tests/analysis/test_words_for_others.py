@@ -109,6 +109,23 @@ def test_what_the_name_of_a_studys_cell_says_its_sentence_says_too():
     assert begins(other)[:2] == ["DIST distillation", "DKD distillation"]
 
 
+def test_a_weight_that_a_column_says_is_not_said_again_by_the_name():
+    """A command's own method has its settings in its name by their keys, and α in a column as well."""
+    method = {"m/r8/baseline": "baseline", "m/r8/hot-T8-alpha0.5": "hot"}
+    alike = dict.fromkeys(method, "{}")
+    frame = runs_of(
+        dict(zip(method, (70, 74), strict=True)),
+        method=method,
+        student=dict.fromkeys(method, "r8"),
+        training=alike,
+        views=alike,
+        T=dict(zip(method, (None, 8), strict=True)),
+        alpha=dict(zip(method, (None, 0.5), strict=True)),
+    )
+    (gain,) = analyze(frame).family("gains").comparisons
+    assert gain.says.startswith("hot at T = 8, α = 0.5 raised ")
+
+
 def test_a_studys_sentence_says_which_layers_and_switches_its_method_has():
     """Layers are said where they are the usual ones, too; `pool1` and `no-t2` set nothing to a number."""
     layers = {

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from rigorkd.records.record import Record
-from rigorkd.report.analysis_page import teachers_of, teachers_table
+from rigorkd.report.teachers import teachers_of, teachers_table
 
 
 def record(
