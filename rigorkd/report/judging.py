@@ -14,11 +14,12 @@ from rigorkd_analysis.paper_sentences import with_cautions
 from rigorkd_analysis.results import Analysis, Family
 
 from rigorkd.metrics import BY_NAME
+from rigorkd.readers.known_names import NAMED, PARAMETERS
 from rigorkd.records.interim import note_shown
 from rigorkd.report.rows import located
 from rigorkd.report.sentences import CHOSEN
 from rigorkd.report.sources import Source
-from rigorkd.text import count
+from rigorkd.text import count, is_float
 
 if TYPE_CHECKING:
     from rigorkd_analysis.stats.anova import Consistency
@@ -178,24 +179,45 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
 
 
 def _with_method(found: Source, asked: Question) -> tuple[Source, Question]:
-    """A table without methods in which a baseline is one value of `subset` or the like: that is the method.
+    """A table without methods, in which a baseline is one word of a column of any name: that is the method.
 
-    Such a column says, by its name, on what a result was measured, and no baseline is on other data. Whoever
-    names a value of it as the baseline says that it is none of these.
+    Averages are then of each method, and a teacher among its words is none of them. A column such as `subset`
+    says, by its name, on what a result was measured, and no baseline is on other data: it is taken where
+    COLUMN=VALUE names it.
     """
     for name in asked.baselines if found.folder is None else ():
-        column, sign, value = str(name).partition("=")
         table = found.table
-        if not sign or column not in table or column in ("dataset", "task") or not says_on_what(column):
-            continue
         if "method" in table and table["method"].nunique() > 1:
+            break
+        column = _holding_methods(found, str(name))
+        if column is None:
             continue
+        value = str(name).partition("=")[2] or str(name)
         table = table.drop(columns="method", errors="ignore").rename(columns={column: "method"})
-        said = f"{column} is taken as the method, as --baseline {name} asks, and not for data"
+        not_data = ", and not for data" * says_on_what(column)
+        said = f"{column} is taken as the method, as --baseline {name} asks{not_data}"
         others = tuple(f"method={value}" if one == name else one for one in asked.baselines)
         found = replace(found, table=table, warnings=(*found.warnings, said))
         asked = replace(asked, baselines=others)
     return found, asked
+
+
+def _holding_methods(found: Source, baseline: str) -> str | None:
+    """The column of words, of no other meaning, in which alone a named baseline is one."""
+    table = found.table
+    column, sign, value = baseline.partition("=")
+    known = {"cell", "seed", *NAMED, *PARAMETERS, *dict(found.metrics)}
+
+    def holds(name: str, word: str) -> bool:
+        words = set(table[name].dropna().map(str)) - {""} if name not in known else set()
+        return word in words and len(words) > 1 and not any(map(is_float, words))
+
+    if sign:
+        return column if column in table and holds(column, value) else None
+    if baseline in set(table["cell"]):
+        return None
+    there = [name for name in map(str, table) if not says_on_what(name) and holds(name, baseline)]
+    return there[0] if len(there) == 1 else None
 
 
 def _doubted(family: Family, doubts: tuple[str, ...], chosen: tuple[str, ...]) -> Family:

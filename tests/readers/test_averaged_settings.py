@@ -118,25 +118,30 @@ def test_an_average_says_how_many_of_its_cells_are_averages_and_all_that_they_di
         for T in own
         for seed in range(4)
     ]
-    folder.write("runs.csv", "\n".join([f"data,{big},{small},loss,temp,rng,acc", *runs]))
-    asked = {"cell": f"data,{big},{small},loss", "seed": "rng", "average": "temp"}
+    folder.write("runs.csv", "\n".join([f"data,{big},{small},augmentation,temp,rng,acc", *runs]))
+    asked = {"cell": f"data,{big},{small},augmentation", "seed": "rng", "average": "temp"}
     result = analysis_of(folder.open("runs.csv", **asked), Question(baselines=("scratch",)), images=False)
-    assert any("averaged settings: loss=KD, loss=DKD over temp" in text for text in result.warnings)
+    assert any(
+        "averaged settings: augmentation=KD, augmentation=DKD over temp" in text for text in result.warnings
+    )
     averages = result.family("overall").comparisons
     if big == "wide":
         (one,) = averages
-        assert one.name == "cifar: average of 6 (wide, narrow, loss; 4 of 6 averaged over T = 1 and 4, 2 not)"
+        assert (
+            one.name
+            == "cifar: average of 6 (wide, narrow, augmentation; 4 of 6 averaged over T = 1 and 4, 2 not)"
+        )
         told = "The cells (4 of 6 averaged over T = 1 and 4, 2 not), averaged over 6 settings of wide, narrow"
-        assert one.says.startswith(f"{told} and loss, raised")
+        assert one.says.startswith(f"{told} and augmentation, raised")
     else:
         assert [one.student for one in averages] == ["r32", "w16"]
         (first, _) = averages
-        assert first.name == "cifar/r32: average of 3 (loss; 2 of 3 averaged over T = 1 and 4, 1 not)"
+        assert first.name == "cifar/r32: average of 3 (augmentation; 2 of 3 averaged over T = 1 and 4, 1 not)"
         told = (
             "The cells (2 of 3 averaged over T = 1 and 4, 1 not), averaged over CRD, DKD and KD, raised r32's"
         )
         assert first.says.startswith(told)
-    alone = folder.open("runs.csv", **asked, without=("loss=CRD",))
+    alone = folder.open("runs.csv", **asked, without=("augmentation=CRD",))
     result = analysis_of(alone, Question(baselines=("scratch",)), images=False)
     for one in result.family("overall").comparisons:
         assert "averaged over T = 1 and 4: average of" in one.name

@@ -365,7 +365,8 @@ def test_a_column_that_makes_cells_is_what_it_holds_whatever_its_name_means_else
         found = analysis_of(source, Question(baselines=(baseline,)), images=False)
         gains = found.family("gains").comparisons
         assert [(one.a, one.b) for one in gains] == [("a/kd", "a/scratch"), ("b/kd", "b/scratch")]
-        assert any(f"each cell against the one of {column} scratch" in text for text in found.warnings)
+        assert any("each cell against the one of method scratch" in text for text in found.warnings)
+        assert f"{column} is taken as the method, as --baseline {baseline} asks" in found.warnings
 
 
 def test_modes_that_cells_do_not_name_are_not_compared(folder):
@@ -389,3 +390,44 @@ def test_a_baseline_is_named_by_its_column_as_the_file_spells_it(folder, baselin
     folder.write("runs.csv", "\n".join(["algorithm,seed,acc", *rows]))
     found = analysis_of(folder.open("runs.csv"), Question(baselines=(baseline,)), images=False)
     assert [(one.a, one.b) for one in found.family("gains").comparisons] == [("kd", "scratch")]
+
+
+@pytest.mark.parametrize("baseline", ["scratch", "loss=scratch"])
+def test_the_column_in_which_the_baseline_is_a_word_is_the_method(folder, baseline):
+    """Averages are of each method, over what its cells differ in, and a teacher among the words is none."""
+    rows = [
+        f"{net},{loss},{T},{seed},{70 + seed / 3 + 2 * k + len(T) + seed * k / 50:.3f}"
+        for net in ("r8", "r20")
+        for k, (loss, own) in enumerate(
+            [("scratch", ("",)), ("KD", ("1", "4")), ("CRD", ("",)), ("teacher", ("",))]
+        )
+        for T in own
+        for seed in range(4)
+    ]
+    folder.write("runs.csv", "\n".join(["student_net,loss,temp,rng,acc", *rows]))
+    source = folder.open("runs.csv", cell="student_net,loss,temp", seed="rng", metric="acc")
+    found = analysis_of(source, Question(baselines=(baseline,)), images=False)
+    assert f"loss is taken as the method, as --baseline {baseline} asks" in found.warnings
+    averages = found.family("overall").comparisons
+    assert {one.name for one in averages} == {"r8/KD: average of 2 (T)", "r20/KD: average of 2 (T)"}
+    assert len(found.family("gains").comparisons) == 6
+    assert not any("teacher" in one.a for one in found.family("gains").comparisons)
+    whose = {
+        one.says.partition(", averaged over 2 settings of T, raised ")[2].partition(" ")[0]
+        for one in averages
+    }
+    assert whose == {"r8's", "r20's"}
+
+
+def test_a_setting_that_is_named_as_the_baseline_is_no_method(folder):
+    rows = [
+        f"{a},{b},{seed},{70 + seed / 3 + (a != 'off') + 2 * (b != 'off') + seed * (b != 'off') / 50:.3f}"
+        for a in ("off", "x")
+        for b in ("off", "y")
+        for seed in range(4)
+    ]
+    folder.write("runs.csv", "\n".join(["optimizer,reg,rng,acc", *rows]))
+    source = folder.open("runs.csv", cell="optimizer,reg", seed="rng", metric="acc")
+    found = analysis_of(source, Question(baselines=("optimizer=off",)), images=False)
+    assert len(found.family("gains").comparisons) == 2
+    assert not any("taken as the method" in text for text in found.warnings)
