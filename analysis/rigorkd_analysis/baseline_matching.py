@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from rigorkd_analysis.analysis_plan import Contrast, Pair
-from rigorkd_analysis.columns import sets_up
+from rigorkd_analysis.axes import AXES
+from rigorkd_analysis.columns import is_number, sets_up
 from rigorkd_analysis.likeness import may_be_methods, on_what
 from rigorkd_analysis.named_pairs import each_pair
 from rigorkd_analysis.offered_baselines import (
@@ -226,8 +228,23 @@ class Matcher:
         return [column for column in columns if plain(text(column, a)) != plain(text(column, b))]
 
     def rest_of_name(self, cell: int) -> str:
-        """What a cell's name shares with the baseline that was named by one part of names; "" if none was."""
-        return "/".join(self._rest(cell))
+        """What a cell shares with its baseline and not with others', beside whose it is; "" for nothing.
+
+        Of names the parts beside the one that the baseline was named by; of values the words in columns that
+        no rule knows: `bench`, in which each word has a baseline of its own, is no setting.
+        """
+        return "/".join((*self._rest(cell), *(self._runs.text(name, cell) for name in self._strata)))
+
+    @cached_property
+    def _strata(self) -> tuple[str, ...]:
+        """The columns of words, known by no name, in which baselines that a value names differ."""
+        known = {*AXES, *self._on_what, "group", "student", "method", "cell"}
+        found = dict.fromkeys(name for one in self._having for name in one.shares if name not in known)
+        return tuple(name for name in found if self._parts_baselines(name))
+
+    def _parts_baselines(self, name: str) -> bool:
+        words = {self._runs.text(name, cell) for one in self._having for cell in one.cells}
+        return len(words) > 1 and all(words) and not any(map(is_number, words)) and not sets_up(name)
 
     def _rest(self, cell: int) -> tuple[str, ...]:
         parts = self._runs.cells[cell].split("/")
@@ -313,7 +330,9 @@ class Matcher:
 
     def excused(self) -> list[str]:
         """The distilled cells that only pairs of the plan compare: no baseline agrees with them."""
-        return [self._runs.cells[cell] for cell in distilled(self._runs) if self._is_excused(cell)]
+        named = self.named()
+        found = (cell for cell in distilled(self._runs) if cell not in named and self._is_excused(cell))
+        return [self._runs.cells[cell] for cell in found]
 
     def _is_excused(self, cell: int) -> bool:
         known = self._by_key.get(self._key(cell)) or self._settled(cell) is not None

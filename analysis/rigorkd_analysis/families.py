@@ -390,7 +390,8 @@ def _warnings(
         out.append(f"zero variance: {alike}")
     elif n < 5:
         out.append(f"n = {n}: fewer than 5 seeds" + ("; nearly nothing can be shown" if n == 2 else ""))
-    shown = test.p_adjusted is not None and test.p_adjusted <= plan.alpha
+    adjusted = (test.p_adjusted, test.p_equivalence_adjusted)
+    shown = any(p is not None and p <= plan.alpha for p in adjusted)
     if test.mde is not None and test.sd_diff and test.mde / test.sd_diff > ABSURD_DZ and not shown:
         detects = test.mde / test.sd_diff
         out.append(f"{UNABLE}: it detects differences of {detects:.1f} standard deviations")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -103,12 +104,18 @@ def _unlike_within(runs: Runs, gains: Sequence[LinearContrast]) -> tuple[str, ..
 
 
 def all_pairs(runs: Runs) -> list[LinearContrast]:
-    """All pairs of cells of one student on one task; teachers are no one's rival."""
+    """All pairs of cells of one student on one task; teachers are no one's rival.
+
+    Nor are, in a table, cells of different groups: these are often tables of their own, as under titles. In a
+    study a protocol has made them, to be compared.
+    """
+    rivals = [cell for cell in range(len(runs.cells)) if runs.text("method", cell) != "teacher"]
+    groups = Counter(runs.text("group", cell) for cell in rivals)
+    apart = "training" not in runs.attributes and min(groups.values(), default=0) > 1
+    columns = ("student", *on_what(runs), *(("group",) if apart else ()))
     alike: dict[tuple[str, ...], list[int]] = {}
-    for cell in range(len(runs.cells)):
-        if runs.text("method", cell) != "teacher":
-            own = tuple(runs.text(column, cell) for column in ("student", *on_what(runs)))
-            alike.setdefault(own, []).append(cell)
+    for cell in rivals:
+        alike.setdefault(tuple(runs.text(column, cell) for column in columns), []).append(cell)
     total = sum(len(cells) * (len(cells) - 1) // 2 for cells in alike.values())
     if total > MAX_PAIRS:
         raise TableError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rigorkd_analysis.questions import Question
+from rigorkd_analysis.questions import Question, quoted
 from rigorkd_analysis.results import Comparison, Factorial, Family, FTest
 from rigorkd_analysis.runs import Runs
 from rigorkd_analysis.stats.anova import NOT_SHOWN, Consistency, column_of, is_judged
@@ -33,7 +33,8 @@ class _Shown:
 
     @property
     def called(self) -> str:
-        name = self.one.name + (f" ({self.one.stands_for})" if self.one.stands_for else "")
+        name = quoted(self.one.name, self.one.stands_for)
+        name += f" ({self.one.stands_for})" if self.one.stands_for else ""
         return f"{name} ({self.status}: {self.one.verdict.badge})"
 
 

@@ -316,7 +316,7 @@ class Names:
             return spelling(method), own
         parts = runs.cells[cell].split("/")
         for word in self._named:
-            if word in parts or (own and same(method, word.removeprefix("method="))):
+            if word in parts or same(method, word.removeprefix("method=")):
                 return (word, "") if word in parts else (spelling(method), own)
         return (method, own) if method == "baseline" else (runs.cells[cell], "")
 

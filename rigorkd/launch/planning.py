@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from rigorkd.protocol.cohorts import cohorts, gain_pairs, lone_cells
 from rigorkd.protocol.group_training import own_training
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
-from rigorkd.protocol.schema import SeedsByRole
+from rigorkd.protocol.schema import Contrast, SeedsByRole
 from rigorkd.protocol.trainer import FILLED
 from rigorkd.records.command_code import changed_settings, seed_as_a_truth, unseen_arguments, watched
 from rigorkd.records.command_notes import command_notes
@@ -262,7 +262,7 @@ def _detectable(
         ("overall", len(averages), ((1 + 1 / min(averages, default=1)) / 2) ** 0.5),
         ("primary", primary, 1.0),
         ("gains", planned, 1.0),
-        ("contrasts", len(analysis.contrasts), 1.0),
+        ("contrasts", len(analysis.contrasts), _widest(analysis.contrasts, dict(gain_pairs(cells, cells)))),
         ("exploratory gains", later, 1.0),
     ]
     entries = []
@@ -292,6 +292,24 @@ def _detectable(
             looks=analysis.looks,
         )
     return tuple(entries), tuple(way for way in ways if averages or way.question != "overall")
+
+
+def _widest(contrasts: Sequence[Contrast], baselines: Mapping[str, str]) -> float:
+    """The largest sd of these contrasts, over that of a plain pair; cells are taken to vary alike.
+
+    A trend's is that of its ends, as of a line through two cells: more cells between them vary less.
+    """
+    return max((_share(contrast, baselines) for contrast in contrasts), default=1.0)
+
+
+def _share(contrast: Contrast, baselines: Mapping[str, str]) -> float:
+    weights: defaultdict[str, float] = defaultdict(float)  # of a pair, a trend, an `all_of`: as a pair
+    for cell, weight in (contrast.weights or {}).items():
+        weights[cell] += weight
+    for sign, cell in zip((1.0, -1.0), contrast.difference_of_gains or (), strict=False):
+        weights[cell] += sign
+        weights[baselines.get(cell, "")] -= sign
+    return math.sqrt(sum(weight**2 for weight in weights.values()) / 2) or 1.0
 
 
 def _is_unpaired(protocol: Protocol) -> bool:

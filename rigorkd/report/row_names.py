@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 _WORTH = 4
 _INDENT = "  "
 _ASIDE = re.compile(r"(.*\S) (\([^()]+\))")
+_FOLDER = re.compile(r"(?<!\s)/(?!\s)")
+"""What parts folders; amid blanks it is a sign in a title: `CIFAR-10 / ResNet18`."""
 _BRACKETED = re.compile(r"\([^()]*\)")
 _BESIDE = re.compile(r": |\bw/", re.IGNORECASE)
 """What begins the part of a name that is no path: `kd: average of 2 (T)`, and `w/o aug`, which is a word."""
@@ -21,7 +23,10 @@ _BESIDE = re.compile(r": |\bw/", re.IGNORECASE)
 def common_start(names: Iterable[str]) -> str:
     """The folders that all cells in these names begin with: `main/plain/`."""
     sides = [_BESIDE.split(side)[0] for name in names for side in name.split(" vs ")]
-    paths = [side.split("/")[:-1] for side in sides if "/" in side]
+    sides = [side for side in sides if not side.startswith("“")]  # a name that somebody gave
+    paths = [_FOLDER.split(side)[:-1] for side in sides]
+    if not all(paths):
+        return ""  # of names with and without folders the first of some is not that of all
     if any(path.count("(") != path.count(")") for path in map("/".join, paths)):
         return ""  # within brackets it parts no folders
     if any("/" in side and ", " in _BRACKETED.sub("", side) for side in sides):

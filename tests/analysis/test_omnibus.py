@@ -48,7 +48,7 @@ def test_an_open_test_of_all_settings_says_why_two_of_them_may_be_decided():
 def test_what_a_comparison_is_and_whether_it_was_planned_is_said():
     found = judged(table(MANY), planned=False, name="a cool teacher")
     says = found.factorial[0].says
-    assert "Beside it a cool teacher (kd-T1 minus kd-T2) (exploratory: better) is decided" in says
+    assert "Beside it “a cool teacher” (kd-T1 minus kd-T2) (exploratory: better) is decided" in says
     assert "planned comparison" not in says
 
 

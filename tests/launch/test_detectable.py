@@ -270,3 +270,30 @@ def test_averages_of_one_gain_each_are_no_family_of_a_plan_beside_a_primary_one(
     after = plan(protocol_file, only=cells)
     assert [entry.family for entry in after.detectable] == ["primary", "gains"]
     assert "overall" not in {way.question for way in after.designs}
+
+
+@pytest.mark.parametrize(
+    ("contrast", "weights"),
+    [
+        ("[main/plain/kd-T1-a0.5, main/plain/kd-T4-a0.5]", (1, -1)),
+        ("{difference_of_gains: [main/plain/kd-T1-a0.5, main/plain/kd-T4-a0.5]}", (1, -1)),
+        ("{difference_of_gains: [main/plain/kd-T1-a0.5, short/plain/kd-T2-a0.5]}", (1, -1, -1, 1)),
+        (
+            "{weights: {main/plain/kd-T1-a0.5: 2, main/plain/kd-T4-a0.5: -1, main/plain/baseline: -1}}",
+            (2, -1, -1),
+        ),
+    ],
+)
+def test_a_contrast_varies_as_its_weights_say(
+    protocol_file: Path, contrast: str, weights: tuple[int, ...]
+) -> None:
+    """Cells that vary alike, by sd / √2 each."""
+    text = protocol_file.read_text()
+    assert "sesoi: 2.0" in text
+    protocol_file.write_text(text.replace("sesoi: 2.0", f"sesoi: 2.0, contrasts: [{contrast}]"))
+    (found,) = (one for one in plan(protocol_file, sd=2.0).detectable if one.family == "contrasts")
+    draw = np.random.default_rng(2)
+    seen = (draw.normal(0, 2 / 2**0.5, (200_000, len(weights))) @ weights).std()
+    assert found.sd == pytest.approx(seen, rel=0.01)
+    assert found.seeds_needed == seeds_needed(2.0, found.sd)
+    assert found.mde == pytest.approx(detectable_effect(3, found.sd))

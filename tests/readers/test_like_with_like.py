@@ -431,3 +431,55 @@ def test_a_setting_that_is_named_as_the_baseline_is_no_method(folder):
     found = analysis_of(source, Question(baselines=("optimizer=off",)), images=False)
     assert len(found.family("gains").comparisons) == 2
     assert not any("taken as the method" in text for text in found.warnings)
+
+
+def test_a_column_of_words_with_a_baseline_each_parts_what_may_be_the_best(folder):
+    """By whatever name it goes: the best cell of two data sets is no answer."""
+    rows = [
+        f"{data},{method},{seed},{base + k + seed / 3 + (k + 1) * seed % 3 / 9:.3f}"
+        for data, base in (("cifar", 70), ("tiny", 55))
+        for k, method in enumerate(("scratch", "kd", "dkd"))
+        for seed in range(5)
+    ]
+    for column in ("bench", "dataset"):
+        folder.write("runs.csv", "\n".join([f"{column},variant,seed,acc", *rows]))
+        source = folder.open("runs.csv", cell=f"{column},variant", metric="acc")
+        found = analysis_of(source, Question(baselines=("scratch",)), images=False)
+        assert [one.cells for one in found.best.sets] == [
+            ("cifar/dkd", "cifar/kd", "cifar/scratch"),
+            ("tiny/dkd", "tiny/kd", "tiny/scratch"),
+        ]
+
+
+def test_tables_under_titles_are_not_compared_with_one_another(folder):
+    rows = {"A": (70, 71, 72), "B": (50, 51, 52)}
+    parts = [
+        f"## Attempt {name}\n\n| mode | 0 | 1 | 2 |\n|---|---|---|---|\n"
+        + "\n".join(
+            f"| {mode} | {mean} | {mean + 0.5} | {mean + k / 7:.2f} |"
+            for k, (mode, mean) in enumerate(zip(("scratch", "soft", "hard"), means, strict=True))
+        )
+        for name, means in rows.items()
+    ]
+    folder.write("log.md", "\n\n".join(parts) + "\n")
+    source = folder.open("log.md", cell="group,mode", metric="acc")
+    found = analysis_of(source, Question(), images=False)
+    pairs = found.family("all_pairs").comparisons
+    assert len(pairs) == 6
+    assert all(one.a.split("/")[0] == one.b.split("/")[0] for one in pairs)
+
+
+def test_baselines_that_pairs_name_too_are_not_said_to_lack_one(folder):
+    rows = [
+        f"{net},{method},{seed},{70 + k + seed / 3 + (k + 1) * seed % 3 / 9:.3f}"
+        for net in ("r8", "r20")
+        for k, method in enumerate(("none", "kd", "dkd"))
+        for seed in range(5)
+    ]
+    folder.write("runs.csv", "\n".join(["student,approach_name,seed,acc", *rows]))
+    source = folder.open("runs.csv", cell="student,approach_name", metric="acc")
+    asked = Question(baselines=("none",), compare=(("kd", "none"),))
+    found = analysis_of(source, asked, images=False)
+    assert len(found.family("gains").comparisons) == 4
+    assert not any("no baseline with the same" in text for text in found.warnings)
+    assert found.family("gains").over == "none"

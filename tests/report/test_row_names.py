@@ -8,7 +8,7 @@ import pytest
 
 from rigorkd.report.page import Column, Page, Table
 from rigorkd.report.render.terminal import show
-from rigorkd.report.row_names import short_names
+from rigorkd.report.row_names import common_start, short_names
 
 DATA = ("cifar100", "svhn", "tinyimagenet")
 NETS = ("resnet20", "mobilenetv2_x1_0")
@@ -76,3 +76,19 @@ def test_what_fits_is_left_as_it_is() -> None:
 
 def test_names_that_are_only_beginnings_of_others_stay_whole() -> None:
     assert short_names(["long-name-kd", "long-name-kd-T4"], 5).names == ("kd", "kd-T4")
+
+
+@pytest.mark.parametrize(
+    ("names", "start"),
+    [
+        (("main/net/kd-T1", "main/net/kd-T4"), "main/net/"),
+        (("main/net/kd: average of 2 (T)", "main/net/at"), "main/net/"),
+        (("main/net/a vs main/net/b", "“a warm teacher helps”"), "main/net/"),
+        (("Attempt 4: average of 4", "Exp 1 — FashionMNIST / LeNet: average of 4"), ""),
+        (("Exp 1 / LeNet/kd", "Exp 1 / LeNet/at"), "Exp 1 / LeNet/"),
+        (("kd", "main/net/at"), ""),
+    ],
+)
+def test_what_all_begin_with_is_a_folder_of_every_name(names: tuple[str, ...], start: str) -> None:
+    """A title with a slash in it is no folder, and that of one row is not that of the others."""
+    assert common_start(names) == start

@@ -85,7 +85,7 @@ def test_what_next_after_a_second_look(made, tmp_path):
 
 def test_folders_that_all_cells_share_are_dropped():
     assert common_start(["main/a/kd-1", "main/a/kd-2"]) == "main/a/"
-    assert common_start(["main/a/kd-1 vs main/a/kd-2", "both gain"]) == "main/a/"
+    assert common_start(["main/a/kd-1 vs main/a/kd-2", "“both gain”"]) == "main/a/"
     assert common_start(["main/a/kd-1", "main/b/kd-1"]) == "main/"
     assert common_start(["kd-1", "kd-2"]) == ""
     heading = "Table 1 - Pool (100 epochs)/"
