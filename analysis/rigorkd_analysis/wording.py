@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import floor, log10
+from math import copysign, floor, log10
 
 from rigorkd_analysis.analysis_plan import Correction
 from rigorkd_analysis.axes import SYMBOLS, are_alike, named_settings, own_settings
@@ -108,10 +108,19 @@ def decimals_for(unit: str, spread: float, largest: float = 0.0) -> int:
     return min(12, max(0, 1 - floor(log10(spread))))
 
 
+_BITS = 8
+"""So many decimals behind the last one that is shown are no part of a result."""
+
+
 def number_text(value: float | None, decimals: int, signed: bool = False) -> str:
-    """A value with a true minus sign, and none before 0; "–" for None."""
+    """A value with a true minus sign, and none before 0; "–" for None.
+
+    A half is rounded away from 0, also where the last bits of two sums of the same numbers differ: what two
+    tables show of one result is one number.
+    """
     if value is None:
         return "–"
+    value += copysign(10.0 ** -(decimals + _BITS), value) if value else 0.0
     text = f"{value:+.{decimals}f}" if signed else f"{value:.{decimals}f}"
     if not text.strip("+-0."):
         text = text.lstrip("+-")

@@ -359,9 +359,9 @@ def mean_std(cell: CellFacts, metric: str, evidence: Evidence) -> str:
     if decimals is None or (metric == evidence.analysis.metric and is_accuracy(metric) and not say.unit):
         decimals = say.decimals  # those of the table would be of percentages, and these are fractions of 1
     if len(values) < 2:
-        return f"{mean:.{decimals}f}"
+        return number_text(mean, decimals)
     spread = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5
-    return f"{mean:.{decimals}f} ± {spread:.{decimals}f}"
+    return f"{number_text(mean, decimals)} ± {number_text(spread, decimals)}"
 
 
 def _mean_interval(evidence: Evidence, model: CellFacts, say: Numbers) -> Entry:

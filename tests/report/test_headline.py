@@ -12,6 +12,7 @@ from rigorkd_analysis import Plan, analyze
 from rigorkd_analysis.analysis_plan import Pair, Trend
 from rigorkd_analysis.stats.anova import whose
 from rigorkd_analysis.stats.sample_size import seeds_needed
+from rigorkd_analysis.wording import number_text
 
 from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.evidence import evidence
@@ -242,6 +243,20 @@ def test_numbers_have_no_sign_before_zero():
     assert (say(-0.001, True), say(0.001, True), say(-0.02, True)) == ("0.00", "0.00", "−0.02")
     loss = MetricNumbers("test_loss", [1.0], [0.0, 0.003])
     assert loss(-0.00001) == "0.0000"
+
+
+def test_one_result_is_one_number_however_it_was_summed():
+    """A half is rounded away from 0: two tables had shown +1.78 and +1.77 of one mean."""
+    shares = np.array([7.1, 0.0, 0.0, 0.0])
+    two = (float(shares.mean()), float(np.sum(shares / 4)), 1.775 - 2e-14, 1.775 + 2e-14)
+    assert {number_text(value, 2, True) for value in two} == {"+1.78"}
+    assert {number_text(-value, 2, True) for value in two} == {"−1.78"}
+    assert (number_text(1.774999, 2), number_text(0.0, 2, True), number_text(-1e-9, 2)) == (
+        "1.77",
+        "0.00",
+        "0.00",
+    )
+    assert (number_text(float("inf"), 2), number_text(None, 2)) == ("inf", "–")
 
 
 def test_sets_of_one_student_are_told_by_their_method():
