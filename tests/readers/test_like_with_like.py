@@ -351,7 +351,7 @@ def test_a_column_called_subset_is_the_method_where_its_value_is_named_as_the_ba
     )
 
 
-@pytest.mark.parametrize("column", ["mode", "smoke", "select", "table", "experiment"])
+@pytest.mark.parametrize("column", ["mode", "smoke", "select", "table", "experiment", "job_status"])
 def test_a_column_that_makes_cells_is_what_it_holds_whatever_its_name_means_elsewhere(folder, column):
     rows = [
         f"{data},{method},{seed},{70 + seed / 3 + (method == 'kd') * (1 + seed / 50) + (data == 'b') * 5}"
@@ -367,6 +367,30 @@ def test_a_column_that_makes_cells_is_what_it_holds_whatever_its_name_means_else
         assert [(one.a, one.b) for one in gains] == [("a/kd", "a/scratch"), ("b/kd", "b/scratch")]
         assert any("each cell against the one of method scratch" in text for text in found.warnings)
         assert f"{column} is taken as the method, as --baseline {baseline} asks" in found.warnings
+
+
+@pytest.mark.parametrize(
+    "column", ["status", "State", "cell", "weights_sha256", "mode", "epoch", "run", "step"]
+)
+@pytest.mark.parametrize("none", ["scratch", ""])
+def test_no_name_of_a_column_is_kept_from_those_that_cells_are_made_of(folder, column, none):
+    """Groups of any name as well, with a word left out; a baseline may have none of it."""
+    rows = [
+        f"{group},{method},{seed},{70 + seed / 3 + (method == 'kd') * (1 + seed / 50) + (group == 'b') * 5}"
+        for group in "ab"
+        for method in (none, "kd", "fit")
+        for seed in range(4)
+    ]
+    folder.write("methods.csv", "\n".join([f"grp,{column},seed,acc", *rows]))
+    folder.write("groups.csv", "\n".join([f"{column},method,seed,acc", *rows]))
+    baseline = none or "a"
+    for file, cell in (("methods.csv", f"grp,{column}"), ("groups.csv", f"{column},method")):
+        source = folder.open(file, cell=cell, metric="acc", without=("fit",))
+        assert set(source.table["cell"]) == {"a/kd", "b/kd", *(f"{g}/{none}".strip("/") for g in "ab")}
+        found = analysis_of(source, Question(baselines=(baseline,)), images=False)
+        if none:
+            gains = found.family("gains").comparisons
+            assert {(one.a, one.b) for one in gains} == {("a/kd", "a/scratch"), ("b/kd", "b/scratch")}
 
 
 def test_modes_that_cells_do_not_name_are_not_compared(folder):
