@@ -89,7 +89,7 @@ def methods_beside(file: str, value: object) -> RawTable | None:
     return table_of(
         rows,
         [file] * len(rows),
-        "JSON, a list of results for each method" + "; other values are the same for all" * bool(whole),
+        "JSON, a list of results for each method" + "; other values are of the whole file" * bool(whole),
         came=came,
         dropped=[f"{some_of(summing, 6)}: they sum up"] if summing else [],
     )

@@ -94,3 +94,10 @@ def test_an_error_in_a_text_names_the_line_that_it_is_of(rigorkd, tmp_path, kind
     line = next(at for at, one in enumerate(plain.splitlines(), 1) if "Dataset " in one)
     said = rigorkd("audit", path, "--metric", "Test accuracy", "--seeds", "1").stderr
     assert f"t.{kind}:{line}: column 'Test accuracy': how many test images?" in said
+
+
+def test_what_is_asked_of_a_turned_table_is_a_row(rigorkd, tmp_path):
+    path = tmp_path / "t.md"
+    path.write_text(TEXT)
+    assert "which row is to be judged?" in rigorkd("audit", path, "--turned").stderr
+    assert "no row 'Nix' in this table" in rigorkd("audit", path, "--turned", "--metric", "Nix").stderr

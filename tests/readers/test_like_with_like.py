@@ -269,7 +269,7 @@ def test_lists_beside_single_values_in_json_are_the_results_of_each_method(folde
         assert own["seed"].astype(int).tolist() == seeds
     read = source.tidy.understood
     assert "a list of results for each method" in read[0]
-    assert ("the same for all" in read[0]) == (len(document) > 2 + ("seeds" in document))
+    assert ("of the whole file" in read[0]) == (len(document) > 2 + ("seeds" in document))
     assert "the list seeds" in read[1] if "seeds" in document else "place in each method's list" in read[1]
     assert any("glnn_mean: they sum up" in text for text in source.tidy.dropped) == ("glnn_mean" in document)
 
