@@ -469,6 +469,14 @@ def test_no_name_of_a_column_is_kept_from_those_that_cells_are_made_of(folder, c
             assert {(one.a, one.b) for one in gains} == {("a/kd", "a/scratch"), ("b/kd", "b/scratch")}
 
 
+def test_a_baseline_may_have_no_mode_where_modes_are_what_is_compared(folder):
+    rows = [f"a,{m},{s},{70 + s / 3 + len(m) + len(m) * s / 50}" for m in ("", "kd", "fit") for s in range(4)]
+    folder.write("runs.csv", "\n".join(["grp,mode,seed,acc", *rows]))
+    source = folder.open("runs.csv", cell="grp,mode", metric="acc")
+    found = analysis_of(source, Question(baselines=("a",)), images=False)
+    assert [(one.a, one.b) for one in found.family("gains").comparisons] == [("a/fit", "a"), ("a/kd", "a")]
+
+
 def test_modes_that_cells_do_not_name_are_not_compared(folder):
     rows = [
         f"{m},{s},{70 + s},{'fast' if m == 'kd' else 'reference'}" for m in ("kd", "ce") for s in range(3)
