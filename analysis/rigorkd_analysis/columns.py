@@ -169,6 +169,11 @@ _DIFFERENCES = frozenset({"delta", "diff", "diff.", "difference", "gain", "impro
 
 
 def is_difference(name: str) -> bool:
-    """Whether a column beside methods says how far apart they are: `Δ`, `Δ bpc`, `diff`, `gain (pp)`."""
-    first, *_ = [*re.split(r"[\s_(\[]+", name.strip().casefold()), ""]
-    return first.startswith(("δ", "∆")) or first in _DIFFERENCES
+    """Whether a column beside methods says how far apart they are: `Δ`, `Δ bpc`, `gain (pp)`, `RKD Gain`.
+
+    Its last word counts too, before a unit in brackets.
+    """
+    plain = name.strip().casefold()
+    first, *_ = [*re.split(r"[\s_(\[]+", plain), ""]
+    *_, last = ["", *re.split(r"[\s_]+", re.sub(r"\s*[(\[][^)\]]*[)\]]\s*$", "", plain))]
+    return first.startswith(("δ", "∆")) or not _DIFFERENCES.isdisjoint((first, last))

@@ -342,7 +342,7 @@ def _no_duplicates(
 
 
 def _no_shared_checkpoints(frame: pd.DataFrame, names: NDArray[np.object_]) -> None:
-    if "weights_sha256" not in frame.columns:
+    if "weights_sha256" not in frame.columns or _is_of_cells(frame, "weights_sha256"):
         return
     hashes = text_of(frame["weights_sha256"])
     seen: dict[tuple[object, object], int] = {}
@@ -386,10 +386,13 @@ def _one_kind(frame: pd.DataFrame) -> bool:
 
 
 def _is_of_cells(frame: pd.DataFrame, column: str) -> bool:
-    """Whether each cell's name holds the value that its runs have in a column, and cells differ in it."""
+    """Whether each cell's name holds the value that its runs have in a column, and cells differ in it.
+
+    A cell may have none of it, as a baseline has no mode.
+    """
     pairs = {*zip(text_of(frame["cell"]), text_of(frame[column]), strict=True)}
     return len({value for _, value in pairs}) > 1 and all(
-        value and tells(cell, value) for cell, value in pairs
+        not value or tells(cell, value) for cell, value in pairs
     )
 
 

@@ -136,6 +136,7 @@ def audit(
                 test=test,
                 within=within,
                 caption=rows.caption,
+                elsewhere=rows.elsewhere,
                 spread=spread,
                 baselines=baselines,
                 without=without,

@@ -217,11 +217,14 @@ def rename(draft: Draft) -> None:
     if {"Name", "State"} <= set(draft.frame.columns):  # W&B's table of runs: its steps are the last ones
         frame = draft.frame.drop(columns=[name for name in ("_step", "Sweep") if name in draft.frame])
         draft.table = replace(draft.table, frame=frame, kind=f"{draft.table.kind}, W&B's table of runs")
+    _as_cells(draft)
     columns = [str(name) for name in draft.frame.columns]
     draft.plainly = {"cell", "seed"} <= set(columns) and draft.asked.is_plain
     taken: dict[str, list[str]] = {}
     for name in columns:
         known = canonical(name)
+        if known == "status" and makes_cells(draft, name):
+            continue
         if known and (not draft.plainly or folded(name) == known.casefold() or known == "status"):
             taken.setdefault(known, []).append(name)
     pairs = [name for name in columns if folded(name).replace("/", "_") in PAIRS]
@@ -259,6 +262,26 @@ def rename(draft: Draft) -> None:
     doubled = draft.frame.columns[draft.frame.columns.duplicated()]
     if len(doubled):
         raise draft.table.error(f"the column {str(doubled[0])!r} is there twice", "name every column once")
+
+
+_OWN_MEANING = ("status", "cell")
+"""Columns that are read as what their name says wherever they stand, unless they are called otherwise."""
+
+
+def _as_cells(draft: Draft) -> None:
+    """A column of these names that `--cell` names is what it holds: `the status` tells configurations apart.
+
+    A column `cell` that is all that `--cell` names is a column of cells.
+    """
+    asked = [part for name in (draft.asked.cell or "").split(",") if (part := name.strip())]
+    for name in map(str, draft.frame.columns):
+        short = folded(name)
+        if short not in _OWN_MEANING or short not in map(folded, asked):
+            continue
+        if short == "cell" and len(asked) == 1:
+            continue
+        draft.table = replace(draft.table, frame=draft.frame.rename(columns={name: f"the {short}"}))
+        draft.came[f"the {short}"] = f"column {name!r}"
 
 
 def _is_status(draft: Draft, column: str) -> bool:

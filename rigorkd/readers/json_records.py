@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rigorkd.errors import InputError
+from rigorkd.readers.json_lists import LISTS, MAY_BE, WRITE_THEM, may_be_method, methods_beside, unread_lists
 from rigorkd.readers.known_names import canonical, seed_in
 from rigorkd.readers.raw import RawTable, flat, table_of
 from rigorkd.readers.shapes import UNNAMED, is_metric
@@ -19,13 +20,16 @@ _LONGEST = 200
 
 def read_json_lines(file: str, content: bytes) -> RawTable:
     """Read JSON Lines; InputError names the line that is none."""
-    rows, lines = [], []
+    rows, lines, whole = [], [], []
     for number, value in json_lines(file, content):
         rows.append(scalars(value))
         lines.append(number)
+        whole.append(value)
     if not rows:
         raise InputError(f"{file}: the file is empty", hint="one JSON object per line and run")
-    return table_of(rows, [file] * len(rows), "JSON Lines", lines=lines)
+    unread = unread_lists(whole)
+    dropped = [unread] if unread else []
+    return table_of(rows, [file] * len(rows), "JSON Lines", lines=lines, dropped=dropped)
 
 
 def json_lines(file: str, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -57,13 +61,18 @@ def json_table(file: str, value: Any) -> RawTable:
             keys = list(next(iter(value.values())))
             if all(key.isdecimal() for key in keys):  # DataFrame.to_json()
                 value = [{name: column[key] for name, column in value.items()} for key in keys]
+    if (beside := methods_beside(file, value)) is not None:
+        return beside
     if (listed := _by_method(value) or _by_column(value)) is not None:
         rows, came = listed
         return table_of(rows, [file] * len(rows), "JSON", came=came)
     rows = value if isinstance(value, list) else [value]
     if not rows or not all(isinstance(row, dict) for row in rows):
         raise InputError(f"{file}: no JSON object or list of them", hint="one object per run")
-    return table_of([scalars(row) for row in rows], [file] * len(rows), "JSON")
+    unread, single = unread_lists(rows), [scalars(row) for row in rows]
+    if unread and not any(single):
+        raise InputError(f"{file}: {MAY_BE}{unread.removeprefix(LISTS)}", hint=WRITE_THEM)
+    return table_of(single, [file] * len(rows), "JSON", dropped=[unread] if unread else [])
 
 
 _Listed = tuple[list[dict[str, object]], dict[str, str]]
@@ -92,6 +101,8 @@ def _by_method(value: Any) -> _Listed | None:
     rows: list[dict[str, object]] = []
     if _are_lists(value):
         if not all(_is_number(item) for own in value.values() for item in own):
+            return None
+        if not all(map(may_be_method, value)):
             return None
         for method, own in value.items():
             rows += [{"method": method, "seed": place, UNNAMED: item} for place, item in enumerate(own)]

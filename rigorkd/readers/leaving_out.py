@@ -109,7 +109,11 @@ class Leaving:
     def _words(self) -> list[str]:
         """The columns in which a word may stand that says what a cell is."""
         names = map(str, self._draft.frame.columns)
-        return [name for name in names if name not in _NO_WORD_OF and not self._is_result(name)]
+        return [
+            name
+            for name in names
+            if (name not in _NO_WORD_OF or makes_cells(self._draft, name)) and not self._is_result(name)
+        ]
 
     def _is_result(self, column: str) -> bool:
         if makes_cells(self._draft, column):

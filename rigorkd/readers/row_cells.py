@@ -128,8 +128,15 @@ def find_cells(draft: Draft) -> None:
             raise draft.table.error(
                 f"--cell {draft.asked.cell}: names no column", f"there are: {draft.columns()}"
             )
+        averaged = {original(draft, name) for name in averaged_over(draft)}
+        over = [name for name in columns if name in averaged]
+        over = over if len(over) < len(columns) else []  # nothing else says what a cell is
+        columns = [name for name in columns if name not in over]
         _compose(draft, columns)
-        draft.cells = f"cells: {', '.join(map(draft.spelt, columns))} (--cell)"
+        without = (
+            f", without {', '.join(map(draft.spelt, over))}, which --average averages over" if over else ""
+        )
+        draft.cells = f"cells: {', '.join(map(draft.spelt, columns))} (--cell{without})"
         return
     if "cell" in draft.frame:
         draft.cells = f"cells: {draft.came.get('cell', 'column cell')}"

@@ -12,6 +12,7 @@ import numpy as np
 from rigorkd_analysis.runs import seed_of
 
 from rigorkd.readers.draft import Draft, original
+from rigorkd.readers.json_lists import LISTS, MAY_BE, WRITE_THEM
 from rigorkd.readers.known_names import (
     INNER,
     NAMED,
@@ -107,6 +108,9 @@ def find_seeds(draft: Draft) -> None:
             else f"{shared}; `rigorkd audit` judges a table of one run each, or of means and spreads"
             f"{over_data_sets(draft)}"
         )
+        lists = next((told.removeprefix(LISTS) for told in draft.dropped if told.startswith(LISTS)), "")
+        if lists and not column:
+            raise draft.table.error(f"{what}, and {MAY_BE}{lists}", WRITE_THEM)
         raise draft.table.error(
             f"{what}; columns: {draft.columns()}; names: {shown}",
             f"give --seed COLUMN{like}, or --seed PATTERN with {{}} where the number stands, "

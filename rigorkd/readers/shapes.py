@@ -349,7 +349,7 @@ def _by_cell(table: RawTable, asked: Reading) -> list[_Part]:
 
 _AFFIX = re.compile(r"[_\-./ ]+")
 
-_NO_METHODS = frozenset(
+NO_METHODS = frozenset(
     {"train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval", "best", "last",
      "final", "max", "min", "mean", "std", "avg", "macro", "micro", "weighted", "balanced", "early", "late",
      "roc", "pr", "prc", "auroc", "score", "rate"}
@@ -396,7 +396,7 @@ def _halved(names: Sequence[str], ends: bool) -> dict[str, dict[str, str]]:
 
 def _method_in(who: str) -> str:
     """What is left of `ours_test` without words for splits and epochs: `ours_val` is of the same one."""
-    return "_".join(word for word in who.split("_") if word.casefold() not in _NO_METHODS)
+    return "_".join(word for word in who.split("_") if word.casefold() not in NO_METHODS)
 
 
 def _by_affix(table: RawTable, asked: Reading, metric: str | None) -> list[_Part]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from rigorkd_analysis.results import Analysis
 
 from rigorkd.report.page import STARRED, Block, Section, Table
-from rigorkd.report.sentences import chosen, of_what, told_of_plan, unvalidated
+from rigorkd.report.sentences import chosen_in_caption, of_what, told_of_plan, unvalidated
 
 
 def conditions(analysis: Analysis) -> tuple[str, ...]:
@@ -28,7 +28,7 @@ def under_conditions(analysis: Analysis, blocks: Iterable[Block]) -> tuple[Block
 
 def caption_under_conditions(analysis: Analysis, caption: str) -> str:
     """The caption of a figure, which has no page around it, with all of them."""
-    return _said(caption, (chosen(analysis), unvalidated(analysis), *told_of_plan(analysis)))
+    return _said(caption, (chosen_in_caption(analysis), unvalidated(analysis), *told_of_plan(analysis)))
 
 
 def _under(block: Block, told: tuple[str, ...], alone: tuple[str, ...]) -> Block:

@@ -10,7 +10,7 @@ Every result is mean ± standard deviation over seeds. A smoke study's tables sa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -20,6 +20,7 @@ from rigorkd_analysis.wording import number_text, percent_text
 
 from rigorkd.errors import InputError
 from rigorkd.metrics import BY_NAME, shown
+from rigorkd.report import row_parts
 from rigorkd.report.analysis_page import cells_table
 from rigorkd.report.conditions import caption_under_conditions, under_conditions
 from rigorkd.report.evidence import CellFacts, Evidence, Latency, grids
@@ -194,9 +195,11 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     second = None if full else second
     share = percent_text(1 - analysis.alpha)
     main = heading_of(analysis.metric)
+    own = row_parts.columns_of([distilled for distilled, _, _ in pairs])
     columns = [
         *(
             Column("student"),
+            *map(Column, own),
             Column(evidence.treated),
             Column(f"{evidence.baseline} {main}", True),
             Column(main, True),
@@ -211,7 +214,8 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     columns += [Column("latency difference (ms)", True)] if latency else []
     rows, emphasis = [], set()
     for at, (distilled, baseline, c) in enumerate(pairs):
-        row: list[Entry] = [distilled.block or distilled.student, distilled.label]
+        row: list[Entry] = [distilled.block or distilled.student]
+        row += [*(distilled.settings[name] for name in own), row_parts.short(distilled, own)]
         row += [mean_std(cell, analysis.metric, evidence) for cell in (baseline, distilled)]
         row += _tested(c, say, evidence)
         if second is not None:
@@ -222,10 +226,9 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
         rows.append(tuple(row))
         if c.verdict.badge == "better":
             emphasis.add(at)
-    averages, over = _averages(evidence, pairs), []
+    averages = _averages(evidence, pairs)
     for c in averages:
-        row, told = _average_row(evidence, c, len(columns))
-        over.append(told)
+        row = _average_row(evidence, c, len(columns), own)
         if c.verdict.badge == "better":
             emphasis.add(len(rows))
         rows.append(tuple(row))
@@ -234,7 +237,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
         f"{evidence.treated} minus {evidence.baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
         f"{tests_said(evidence)}."
     )
-    text += _averages_said(evidence, averages, over)
+    text += _averages_said(evidence, averages)
     text += what_is_marked(evidence, (*(c for *_, c in pairs), *averages))
     text += some_not_valid([*_families(evidence), *(_overall_families(evidence) if averages else ())])
     text += reasons([*((distilled.cell, c) for distilled, _, c in pairs), *((c.name, c) for c in averages)])
@@ -451,23 +454,40 @@ def _averages(evidence: Evidence, pairs: list[tuple[CellFacts, CellFacts, Compar
     ]
 
 
-def _average_row(evidence: Evidence, c: Comparison, width: int) -> tuple[list[Entry], str]:
-    """An average gain, with the mean of its baseline where that is one cell; and the settings it is over."""
-    over = [evidence.facts(cell) for cell, weight in c.weights.items() if weight > 0]
+def _average_row(evidence: Evidence, c: Comparison, width: int, own: Sequence[str]) -> list[Entry]:
+    """An average gain, with the mean of its baseline where that is one cell."""
+    over = _over(evidence, c)
     under = [evidence.facts(cell) for cell, weight in c.weights.items() if weight < 0]
-    block = over[0].block
-    label = c.name.removeprefix(f"{block}/") if block else c.name
     baseline = mean_std(under[0], evidence.analysis.metric, evidence) if len(under) == 1 else MISSING
-    row: list[Entry] = [block or over[0].student, label, baseline, MISSING]
+    row: list[Entry] = [over[0].block or over[0].student]
+    row += [*(row_parts.shared(over, name) or MISSING for name in own), _label(c, over), baseline, MISSING]
     row += _tested(c, Numbers(evidence.analysis), evidence)
-    told = some_of([cell.label for cell in over], 12)
-    return [*row, *[MISSING] * (width - len(row))], f"{label}: {told}"
+    return [*row, *[MISSING] * (width - len(row))]
 
 
-def _averages_said(evidence: Evidence, averages: list[Comparison], over: list[str]) -> str:
-    """What a caption says of rows of averages: over what they are, and how they are judged."""
+def _over(evidence: Evidence, c: Comparison) -> list[CellFacts]:
+    return [evidence.facts(cell) for cell, weight in c.weights.items() if weight > 0]
+
+
+def _label(c: Comparison, over: Sequence[CellFacts]) -> str:
+    """What an average is called within its block."""
+    return c.name.removeprefix(f"{over[0].block}/") if over[0].block else c.name
+
+
+def _averages_said(evidence: Evidence, averages: list[Comparison]) -> str:
+    """What a caption says of rows of averages: over what they are, and how they are judged.
+
+    What all of them are over is said once; else whose each is.
+    """
     if not averages:
         return ""
+    over = [_over(evidence, c) for c in averages]
+    told = [some_of(row_parts.differing(cells), 12) for cells in over]
+    labels = [_label(c, cells) for c, cells in zip(averages, over, strict=True)]
+    if len({cells[0].block for cells in over}) > 1:
+        labels = [c.name for c in averages]
+    each = [f"{label}: {text}" for label, text in zip(labels, told, strict=True)]
+    settings = told[0] if len(set(told)) == 1 < len(told) else "; ".join(each)
     analysis = evidence.analysis
     judged = [
         family for family in _overall_families(evidence) if any(c in family.comparisons for c in averages)
@@ -478,7 +498,7 @@ def _averages_said(evidence: Evidence, averages: list[Comparison], over: list[st
     )
     how = f"{CORRECTIONS[analysis.correction]} over {sizes}"
     return (
-        f" Average gain: the mean of the gains of these settings ({'; '.join(over)}), a question of its own, "
+        f" Average gain: the mean of the gains of these settings ({settings}), a question of its own, "
         f"{how}, and p and intervals are of that."
     )
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class Rows:
     """The rows of a CSV as text, and the line of the file on which each one ends.
 
-    `caption` is what is written around a pasted table.
+    `header` is the line of the headings. `caption` is what is written around a pasted table, `elsewhere` what
+    lines far from it say of seeds and spreads, each with its number.
     """
 
     file: Path
@@ -33,6 +34,8 @@ class Rows:
     rows: tuple[tuple[str, ...], ...]
     lines: tuple[int, ...]
     caption: str = ""
+    elsewhere: tuple[tuple[int, str], ...] = ()
+    header: int = 1
 
     def mappings(self) -> list[Mapping[str, str]]:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
@@ -99,7 +102,8 @@ def printed_rows(path: Path, line: int | None = None, asked: Reading | None = No
     Raises:
         InputError: it is none of them, with file and line.
     """
-    from rigorkd_analysis.published.printed_cells import caption_of, pasted_table
+    from rigorkd_analysis.published.printed_cells import caption_of, captions_in, pasted_table
+    from rigorkd_analysis.published.printed_elsewhere import elsewhere
 
     from rigorkd.readers.delimited import decoded
     from rigorkd.readers.kinds import TABLES
@@ -135,7 +139,24 @@ def printed_rows(path: Path, line: int | None = None, asked: Reading | None = No
             return _rows(path, text.removeprefix("\ufeff"))
     rows, lines = pasted
     fields = tuple(tuple(row.values()) for row in rows)
-    return Rows(path, tuple(rows[0]), fields, tuple(lines), caption_of(text, lines))
+    columns = tuple(rows[0])
+    far = tuple(elsewhere(text, captions_in(text, spaced)))
+    return Rows(
+        path, columns, fields, tuple(lines), caption_of(text, lines), far, _header(text, columns, lines)
+    )
+
+
+def _header(text: str, columns: tuple[str, ...], lines: list[int]) -> int:
+    """The line of a pasted table's headings: the nearest above its rows that holds most of them."""
+    every = [" ".join(line.split()).replace("*", "") for line in text.splitlines()[: lines[0] - 1]]
+    for at in range(len(every), max(0, len(every) - _FAR), -1):
+        if 2 * sum(column in every[at - 1] for column in columns) > len(columns):
+            return at
+    return lines[0]
+
+
+_FAR = 20
+"""Lines above the first row in which headings are looked for."""
 
 
 _TEXTS = (".csv", ".tsv", ".tab")
@@ -215,7 +236,7 @@ def _rows(path: Path, text: str) -> Rows:
     if len(set(columns)) < len(columns) and len(rows) > 1 and _are_words(rows[0]) and not _are_words(rows[1]):
         columns = tuple("_".join(filter(None, pair)) for pair in zip(columns, rows[0], strict=True))
         rows, lines = rows[1:], lines[1:]  # headings of two rows, as pandas writes mean and std
-    return Rows(path, columns, tuple(rows), tuple(lines))
+    return Rows(path, columns, tuple(rows), tuple(lines), header=begins)
 
 
 _WITH_COMMA = re.compile(r"[-+−]?\d+,\d+(\s*(±|\+/-)\s*\d+(,\d+)?)?\s*%?")
@@ -240,5 +261,5 @@ def at(rows: Rows, error: TableError) -> str:
         line = rows.lines[error.row]
         place += f":{line}" if line else f", row {error.row + 1}"  # JSON has no lines
     elif error.column and all(rows.lines):
-        place += ":1"
+        place += f":{rows.header}"
     return place + (f": column {error.column!r}" if error.column else "")

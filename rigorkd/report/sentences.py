@@ -238,6 +238,22 @@ def chosen(analysis: Analysis) -> str:
     return "; ".join(_choices(analysis))
 
 
+def chosen_in_caption(analysis: Analysis) -> str:
+    """The same as a paper's caption may say it: what was averaged over what, and without options.
+
+    A method is called by its word alone, as in the rows. Chosen seeds are said in the same words everywhere.
+    """
+    out = []
+    for text in _choices(analysis):
+        told = text if text.startswith(CHOSEN) else re.sub(r", as --[a-z-]+ asks", "", text)
+        if text.startswith(AVERAGED):
+            said, within, stands = told.removeprefix(AVERAGED).partition(" within each seed")
+            told = f"averaged{within}: {said}{stands}"
+            told = re.sub(r"(?:(?<=[ (])|^)[^\s=,;:(]+=(?=[^\W\d])", "", told)
+        out.append(told)
+    return "; ".join(out)
+
+
 def chosen_in_brief(analysis: Analysis) -> str:
     """The same in a few words, for a file that goes on alone."""
     return "; ".join(text.partition(", as --")[0] for text in _choices(analysis))

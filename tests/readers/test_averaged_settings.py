@@ -302,10 +302,14 @@ def test_a_setting_that_is_averaged_tells_no_cells_apart(folder):
     assert any("KD mean T=2,4" in name for name in map(str, alone))
 
 
-def test_what_was_said_to_tell_cells_apart_is_not_averaged(folder):
+def test_a_column_of_cells_that_is_averaged_over_is_left_out_of_them_and_said(folder):
     folder.write("runs.csv", table())
-    told = folder.refusal("runs.csv", cell=f"{CELLS},temperature", average="temperature")
-    assert "leave it out of what a cell is: --cell dataset,model,method" in told
+    both = folder.open("runs.csv", cell=f"{CELLS},temperature", average="temperature")
+    assert "(--cell, without temperature, which --average averages over)" in both.tidy.understood[1]
+    alone = folder.open("runs.csv", cell=CELLS, average="temperature")
+    assert both.table.equals(alone.table)
+    told = folder.refusal("runs.csv", cell="method", average="method")
+    assert "--average method: it tells the runs apart" in told
 
 
 def test_methods_with_settings_of_their_own_are_averaged_each_over_its_own(folder):

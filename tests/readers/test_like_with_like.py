@@ -234,6 +234,82 @@ def test_results_of_each_method_in_json(folder, document: object, gain: float):
     assert {name: value[0] for name, value in folder.gains("runs.json").items()} == {"ours": gain}
 
 
+_GLNN, _MLP = [36.5, 35.9, 37.1, 36.8], [34.6, 33.6, 33.7, 33.1]
+
+
+@pytest.mark.parametrize(
+    ("document", "metric"),
+    [
+        ({"glnn_accs": _GLNN, "mlp_accs": _MLP, "glnn_mean": 36.575, "config": {"epochs": 500}}, "acc"),
+        ({"dataset": "actor", "glnn": _GLNN, "mlp": _MLP}, "value"),
+        ({"accs_glnn": _GLNN, "accs_mlp": _MLP, "p_value": 0.01, "t_stat": 5.1}, "acc"),
+        ({"glnn_test_accs": _GLNN, "mlp_test_accs": _MLP, "n_test_samples": 5794}, "test_acc"),
+        ({"seeds": [7, 8, 9, 10], "glnn_accs": _GLNN, "mlp_accs": _MLP}, "acc"),
+        ({"glnn_accs": _GLNN, "mlp_accs": _MLP}, "acc"),
+        (
+            {
+                "title": "actor",
+                "glnn_accs": _GLNN,
+                "mlp_accs": _MLP,
+                "glnn_f1s": _MLP,
+                "mlp_f1s": _GLNN,
+            },
+            "acc",
+        ),
+    ],
+)
+def test_lists_beside_single_values_in_json_are_the_results_of_each_method(folder, document, metric):
+    folder.write("results.json", json.dumps(document))
+    source = folder.open("results.json", metric=metric, goal="max")
+    table = source.table
+    seeds = document.get("seeds", [0, 1, 2, 3])
+    for method, values in (("glnn", _GLNN), ("mlp", _MLP)):
+        own = table[table["method"] == method]
+        assert own[metric].astype(float).tolist() == values
+        assert own["seed"].astype(int).tolist() == seeds
+    read = source.tidy.understood
+    assert "a list of results for each method" in read[0]
+    assert ("of the whole file" in read[0]) == (len(document) > 2 + ("seeds" in document))
+    assert "the list seeds" in read[1] if "seeds" in document else "place in each method's list" in read[1]
+    assert any("glnn_mean: they sum up" in text for text in source.tidy.dropped) == ("glnn_mean" in document)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"train_accs": [0.5, 0.6], "val_accs": [0.4, 0.5], "note": "a run"},
+        {"train_accs": [0.5, 0.6], "val_accs": [0.4, 0.5]},
+        {"fold_accs": [0.81, 0.82], "fold_f1s": [0.78, 0.79], "model_family": "logreg"},
+        {"kd_accs": [0.5, 0.6], "ce_accs": [0.4, 0.5], "epochs": 2},
+        {"kd_accs": [0.5, 0.6], "ce_accs": [0.4, 0.5, 0.6], "note": "no like"},
+        {"epsilons": [0.1, 0.2], "baseline_accs": [0.9, 0.8], "cbm_accs": [0.8, 0.7]},
+        [{"model_name": "DKT", "all_accs": [0.82, 0.83]}, {"model_name": "AKT", "all_accs": [0.81, 0.84]}],
+    ],
+)
+def test_lists_that_may_be_epochs_or_folds_are_named_with_how_to_write_them(folder, document):
+    folder.write("results.json", json.dumps(document))
+    refusal = folder.refusal("results.json")
+    keys = document[0] if isinstance(document, list) else document
+    assert all(name in refusal for name, own in keys.items() if isinstance(own, list))
+    assert '{"kd": [91.2' in refusal
+    assert "--seed COLUMN" not in refusal
+
+
+def test_lists_that_a_run_logged_leave_its_result_as_it_is(folder):
+    for method, level in (("kd", 91.0), ("scratch", 90.0)):
+        for seed in range(3):
+            log = {
+                "kd_losses": [0.3, 0.2],
+                "ce_losses": [0.4, 0.3],
+                "test_acc": level + seed / (7 + (level > 90)),
+            }
+            folder.write(f"runs/{method}-seed{seed}/results.json", json.dumps(log))
+    source = folder.open("runs")
+    assert set(source.table.cell) == {"kd", "scratch"}
+    assert len(source.table) == 6
+    assert any("lists of numbers" in text and "kd_losses, ce_losses" in text for text in source.tidy.dropped)
+
+
 def test_a_history_in_json_holds_no_methods(folder):
     folder.write("history.json", json.dumps({"loss": [0.3, 0.2], "accuracy": [0.8, 0.9]}))
     assert "'loss'" not in str(folder.refusal("history.json").split("columns")[0])
@@ -351,7 +427,7 @@ def test_a_column_called_subset_is_the_method_where_its_value_is_named_as_the_ba
     )
 
 
-@pytest.mark.parametrize("column", ["mode", "smoke", "select", "table", "experiment"])
+@pytest.mark.parametrize("column", ["mode", "smoke", "select", "table", "experiment", "job_status"])
 def test_a_column_that_makes_cells_is_what_it_holds_whatever_its_name_means_elsewhere(folder, column):
     rows = [
         f"{data},{method},{seed},{70 + seed / 3 + (method == 'kd') * (1 + seed / 50) + (data == 'b') * 5}"
@@ -367,6 +443,38 @@ def test_a_column_that_makes_cells_is_what_it_holds_whatever_its_name_means_else
         assert [(one.a, one.b) for one in gains] == [("a/kd", "a/scratch"), ("b/kd", "b/scratch")]
         assert any("each cell against the one of method scratch" in text for text in found.warnings)
         assert f"{column} is taken as the method, as --baseline {baseline} asks" in found.warnings
+
+
+@pytest.mark.parametrize(
+    "column", ["status", "State", "cell", "weights_sha256", "mode", "epoch", "run", "step"]
+)
+@pytest.mark.parametrize("none", ["scratch", ""])
+def test_no_name_of_a_column_is_kept_from_those_that_cells_are_made_of(folder, column, none):
+    """Groups of any name as well, with a word left out; a baseline may have none of it."""
+    rows = [
+        f"{group},{method},{seed},{70 + seed / 3 + (method == 'kd') * (1 + seed / 50) + (group == 'b') * 5}"
+        for group in "ab"
+        for method in (none, "kd", "fit")
+        for seed in range(4)
+    ]
+    folder.write("methods.csv", "\n".join([f"grp,{column},seed,acc", *rows]))
+    folder.write("groups.csv", "\n".join([f"{column},method,seed,acc", *rows]))
+    baseline = none or "a"
+    for file, cell in (("methods.csv", f"grp,{column}"), ("groups.csv", f"{column},method")):
+        source = folder.open(file, cell=cell, metric="acc", without=("fit",))
+        assert set(source.table["cell"]) == {"a/kd", "b/kd", *(f"{g}/{none}".strip("/") for g in "ab")}
+        found = analysis_of(source, Question(baselines=(baseline,)), images=False)
+        if none:
+            gains = found.family("gains").comparisons
+            assert {(one.a, one.b) for one in gains} == {("a/kd", "a/scratch"), ("b/kd", "b/scratch")}
+
+
+def test_a_baseline_may_have_no_mode_where_modes_are_what_is_compared(folder):
+    rows = [f"a,{m},{s},{70 + s / 3 + len(m) + len(m) * s / 50}" for m in ("", "kd", "fit") for s in range(4)]
+    folder.write("runs.csv", "\n".join(["grp,mode,seed,acc", *rows]))
+    source = folder.open("runs.csv", cell="grp,mode", metric="acc")
+    found = analysis_of(source, Question(baselines=("a",)), images=False)
+    assert [(one.a, one.b) for one in found.family("gains").comparisons] == [("a/fit", "a"), ("a/kd", "a")]
 
 
 def test_modes_that_cells_do_not_name_are_not_compared(folder):

@@ -233,6 +233,20 @@ def pasted_rows(text: str) -> list[dict[str, str]] | None:
     return None if found is None else found[0]
 
 
+def captions_in(text: str, spaced: bool = False) -> list[str]:
+    """What is written of each of the tables in a text."""
+    tables = _tables_in(text, spaced)
+    return [caption_of(text, [at for at, _ in rows] or [line]) for line, rows in tables]
+
+
+def _tables_in(text: str, spaced: bool) -> list[tuple[int, list[Lined]]]:
+    is_latex = re.search(r"(?<!\\)&", text) and "\\\\" in text
+    tables = _latex_tables(text) if is_latex else [*_markdown_tables(text), *html_tables(text)]
+    if not tables and spaced:
+        tables = aligned_tables(text, _is_value)
+    return [(line, rows) for line, rows in tables if any(_is_value(cell) for _, row in rows for cell in row)]
+
+
 def pasted_table(
     text: str, begins: int | None = None, spaced: bool = False
 ) -> tuple[list[dict[str, str]], list[int]] | None:
@@ -245,13 +259,7 @@ def pasted_table(
     Raises:
         TableError: there are several tables, or none begins there; says on which lines they do.
     """
-    is_latex = re.search(r"(?<!\\)&", text) and "\\\\" in text
-    tables = _latex_tables(text) if is_latex else [*_markdown_tables(text), *html_tables(text)]
-    if not tables and spaced:
-        tables = aligned_tables(text, _is_value)
-    tables = [
-        (line, rows) for line, rows in tables if any(_is_value(cell) for _, row in rows for cell in row)
-    ]
+    tables = _tables_in(text, spaced)
     listed = ", ".join(str(line) for line, _ in tables[:20])
     if begins is not None:
         tables = [(line, rows) for line, rows in tables if line == begins]

@@ -80,7 +80,8 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
             )
         known = [*_endings(valid), *valid]
         raise TableError(
-            f"no column {table.metric!r} in this table", hint=suggest_of_all(table.metric, known)
+            f"no {'row' if table.turned else 'column'} {table.metric!r} in this table",
+            hint=suggest_of_all(table.metric, known),
         )
     tested = [column for column in valid if is_accuracy(column) and is_of_test(column)]
     for chosen, why in ((valid, "the only column of numbers"), (tested, "by its name")):
@@ -91,7 +92,7 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
     count = "; and --seeds K, the seeds behind each mean" if unknown else ""
     turn = "" if table.turned or any(map(is_metric, valid)) else f". {_IF_TURNED}"
     raise TableError(
-        "which column is to be judged?",
+        f"which {'row' if table.turned else 'column'} is to be judged?",
         hint=f"give --metric, one of: {', '.join(valid[:30])}{count}{_APART}{turn}"
         if valid
         else f"no column holds numbers; columns: {', '.join(columns[:30])}",

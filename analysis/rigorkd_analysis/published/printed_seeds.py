@@ -14,6 +14,7 @@ _BEFORE = (
 _SEEDS = r"(?:seeds?|runs?|trials?|repetitions?|repeats|re-?runs?|initiali[sz]ations?|restarts|trainings)\b"
 _SAID = (
     rf"{_BEFORE}{_MANY}\s+{_KIND}*{_SEEDS}",
+    rf"{_BEFORE}{_MANY}\s+{_KIND}+(?:[a-z]+[\s/-]+)?splits\b",
     rf"(?:repeated|averaged|averaging|averages?|means?|trained|run)\s[^.;|]{{0,30}}?{_MANY}\s+times\b",
     rf"\bn(?:[_ ]?(?:seeds|runs))?\s*=\s*{_MANY}(?=\s*(?:{_KIND}*{_SEEDS}|[),.;:|\]]|$))",
     rf"\b(?:seeds|runs|trials)\s*[=:]\s*{_MANY}",

@@ -265,6 +265,11 @@ def _said(text: str, heading: bool) -> set[Meant]:
     return long_words(text) or short_words(text, heading)
 
 
+def meanings(text: str) -> set[Meant]:
+    """What words beside a table say that ± is."""
+    return _said(text, False)
+
+
 def bare(metric: str) -> str:
     """A metric's name without words of its spread: `Acc (mean ± standard error)` is no error."""
     return without(metric)

@@ -21,6 +21,7 @@ from rigorkd_analysis.published.printed_cells import (
     is_yes_or_no,
     unmarked,
 )
+from rigorkd_analysis.published.printed_elsewhere import Elsewhere, seeds_elsewhere
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of, half_unit
 from rigorkd_analysis.published.printed_seeds import seeds_said
 from rigorkd_analysis.published.printed_spread import MADE, Said, Spread, bare, spread_of
@@ -42,6 +43,7 @@ class Printed:
         test: t, p and difference of a paired test printed in the text.
         within: a column whose values rows must share to be compared; None takes one named dataset or so.
         caption: what is written around the table, which may say what ± is and how many seeds there were.
+        elsewhere: lines of the text far from the table that say such things, each with its number.
         spread: what ± is, by the reader's own word.
         baselines: rows that the others are compared with alone: a label, COLUMN=VALUE or one column's value.
         without: rows that are left out, named alike.
@@ -57,6 +59,7 @@ class Printed:
     test: tuple[Decimal | float, Decimal | float, Decimal | float | None] | None = None
     within: str | None = None
     caption: str = ""
+    elsewhere: Elsewhere = ()
     spread: Said | None = None
     baselines: Sequence[str] = ()
     without: Sequence[str] = ()
@@ -411,7 +414,8 @@ def check_range(entries: list[Entry], whole: int, metric: str) -> None:
 def seeds_told(table: Printed, rows: Sequence[Row], metric: str) -> tuple[int | None, str]:
     """The number of seeds that words say where no column and no option does, and what to say of it.
 
-    The heading of the judged column goes before the caption; two numbers at one place settle nothing.
+    The heading of the judged column goes before the caption, that before lines far from the table; two
+    numbers at one place settle nothing.
     """
     if table.seeds is not None or any(column in rows[0] for column in _SEEDS):
         return None, ""
@@ -421,7 +425,7 @@ def seeds_told(table: Printed, rows: Sequence[Row], metric: str) -> tuple[int | 
             if len(found) > 1:
                 return None, f"{where} names several numbers of seeds ({words}): --seeds K says which holds"
             return found[0][0], f"n = {found[0][0]} by {where} ({words}); --seeds K changes it"
-    return None, ""
+    return seeds_elsewhere(table.elsewhere)
 
 
 _SEEDS = ("n_seeds", "seeds", "n")

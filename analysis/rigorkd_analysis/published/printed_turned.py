@@ -23,8 +23,10 @@ _SEED = re.compile(r"(?:(?:.*/)?\s*(?:random\s*)?(?:seeds?|runs?|trials?)\W{0,3}
 """A row that is called as one seed, where no column is called so."""
 
 
-def turned(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
-    """A row for each column of numbers, a column for each row, named by the words on its left; and notes.
+def turned(rows: Sequence[Row]) -> tuple[list[Row], list[str], dict[str, int]]:
+    """A row for each column of numbers, a column for each row, named by the words on its left.
+
+    And notes, and which row each of these columns was.
 
     Raises:
         TableError: fewer than two columns hold numbers, rows are named alike, or all of them are runs.
@@ -42,10 +44,16 @@ def turned(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
         words.append(numbers.pop(0))
     between = [column for column in numbers if is_difference(column)]
     numbers = [column for column in numbers if column not in between]
+    derived = _derived(rows, numbers)
+    numbers = [column for column in numbers if column not in derived]
     if len(numbers) < 2:
         raise TableError("--turned, and fewer than two columns hold numbers", hint="leave --turned out")
     words = [column for column in columns if column in (*words, seed)]
     notes = [f"left out: {column}, a difference of columns by its name" for column in between]
+    notes += [
+        f"left out: {column}, which says how columns compare: no spread, where they have one"
+        for column in derived
+    ]
     labels = [_label(row, words) for row in rows]
     twice = next((label for label in labels if labels.count(label) > 1), None)
     if twice is not None:
@@ -62,7 +70,43 @@ def turned(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
         if runs:
             told["n"] = str(sum(_number(rows[at].get(column) or "") is not None for at in runs))
         out.append({**told, **{labels[at]: rows[at].get(column) or "" for at in stay}})
-    return out, notes + (_notes(rows, labels, runs, numbers) if runs else [])
+    notes += _notes(rows, labels, runs, numbers) if runs else []
+    return out, notes, {label: at for at, label in enumerate(labels)}
+
+
+_COMPARING = frozenset(
+    {
+        "gap",
+        "closed",
+        "recovered",
+        "recovery",
+        "retained",
+        "retention",
+        "relative",
+        "ratio",
+        "gains",
+        "drop",
+        "vs",
+    }
+)
+"""Words of a column that is made of others: `Gap Closed`, `Relative to Teacher`."""
+
+
+def _derived(rows: Sequence[Row], numbers: Sequence[str]) -> list[str]:
+    """The columns made of others, by a word or all their signs, where two others hold means with spreads."""
+    texts = {column: [unmarked(row.get(column) or "").strip() for row in rows] for column in numbers}
+    spread = {c for c, own in texts.items() if all(value_and_spread(text) for text in own if text)}
+    if len(spread) < 2:
+        return []
+    return [
+        column
+        for column, own in texts.items()
+        if not any(value_and_spread(text) for text in own)
+        and (
+            all(text[:1] in "+-−" for text in own)
+            or not _COMPARING.isdisjoint(re.split(r"[^a-z]+", column.casefold()))
+        )
+    ]
 
 
 def all_runs(seeds: Sequence[str]) -> TableError:

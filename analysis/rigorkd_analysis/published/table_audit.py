@@ -56,10 +56,11 @@ from rigorkd_analysis.published.printed_checks import (
     validation_picks,
 )
 from rigorkd_analysis.published.printed_choice import chosen, entries_without, rows_without
+from rigorkd_analysis.published.printed_elsewhere import spread_elsewhere
 from rigorkd_analysis.published.printed_judged import is_accuracy, spread_out
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of
 from rigorkd_analysis.published.printed_seeds import mark_of, seeds_of_marked, unsettled_marks
-from rigorkd_analysis.published.printed_spread import bare, population_factor, spread_of
+from rigorkd_analysis.published.printed_spread import bare, meanings, population_factor, spread_of
 from rigorkd_analysis.published.printed_table import (
     Entry,
     Printed,
@@ -74,7 +75,7 @@ from rigorkd_analysis.published.printed_table import (
     seeds_told,
     task_column,
 )
-from rigorkd_analysis.published.printed_turned import turned
+from rigorkd_analysis.published.printed_turned import NAME, turned
 from rigorkd_analysis.stats.adjust import adjust
 from rigorkd_analysis.stats.moments import or_nan
 from rigorkd_analysis.table_error import TableError
@@ -96,24 +97,29 @@ def audit(table: Printed) -> Audit:
     if not 0 < table.alpha < 0.5:
         raise TableError(f"alpha = {table.alpha:g} is not an error rate", hint="give one between 0 and 0.5")
     of_runs: list[str] = []
+    rows_called: dict[str, int] = {}
     if table.turned:
         # headings may say what ± is
         said = " | ".join([table.caption, *table.rows[0]])
-        columns, of_runs = turned(table.rows)
+        columns, of_runs, rows_called = turned(table.rows)
         table = replace(table, rows=columns, caption=said)
     printed = () if table.turned else table.rows
-    read = cleaned(table.rows, table.caption)
+    of_spreads, said_far = table.caption, ""
+    if table.spread is None and not meanings(table.caption):
+        line, said_far = spread_elsewhere(table.elsewhere)
+        of_spreads = "\n".join(filter(None, (table.caption, line)))
+    read = cleaned(table.rows, of_spreads)
     stay, left_out, later = rows_without(read, table.without)
     if len(stay) < len(read):  # what a row that is left out holds decides nothing for its columns
-        read = cleaned([table.rows[at] for at in stay], table.caption)
+        read = cleaned([table.rows[at] for at in stay], of_spreads)
     table = replace(table, rows=read, differences=cleaned(table.differences))
     cells, metric, notes = spread_out(table)
     each = len(cells) // len(table.rows)  # cells of a row, in a wide table
     origin = [None if table.turned else stay[position // each] for position in range(len(cells))]
-    with _in_rows(origin):
+    with _in_rows(origin, rows_called, cells):
         every, merged = merge_runs(cells, metric)
     place = {id(row): origin[position] for position, row in enumerate(cells)}
-    with _in_rows([place[id(row)] for row in every]):
+    with _in_rows([place[id(row)] for row in every], rows_called, every):
         n_test = images_of(table, every) if is_of_test_images(metric) else None
         spread = spread_of(list(every[0]), metric, table.spread)
         refuse_other(spread, metric)
@@ -158,6 +164,7 @@ def audit(table: Printed) -> Audit:
     notes += of_runs
     notes += choice.notes() + merged + _impossible(entries, placed, n_test)
     notes += [told] if told else []
+    notes += [said_far] if said_far and spread is not None and not one_seed else []
     notes += [
         f"{entry.cell}: {count}, by its mark {sign} (“{said}”)"
         for entry in entries
@@ -299,12 +306,18 @@ def _narrower(rows: Sequence[Row], within: str | None) -> str:
 
 
 @contextmanager
-def _in_rows(origin: Sequence[int | None]) -> Iterator[None]:
-    """Errors name rows of the table as it is printed, whatever was spread out or merged."""
+def _in_rows(origin: Sequence[int | None], called: Mapping[str, int], rows: Sequence[Row]) -> Iterator[None]:
+    """Errors name rows of the table as it is printed, whatever was spread out or merged.
+
+    In a table that was turned round a row is a column as it is printed; `called` says which row a column was.
+    """
     try:
         yield
     except TableError as error:
-        if error.row is not None:
+        if error.column in called:
+            column = "" if error.row is None else rows[error.row].get(NAME) or ""
+            error.row, error.column = called[error.column], column
+        elif error.row is not None:
             error.row = origin[error.row]
         raise
 

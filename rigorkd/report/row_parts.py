@@ -1,0 +1,68 @@
+"""What rows of a paper's table are called: the parts of a cell's name that stand in columns of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rigorkd_analysis.columns import OWN_SETTINGS
+
+from rigorkd.report.evidence import CellFacts
+
+_NO_COLUMN = frozenset(
+    {"cell", "seed", "group", "student", "method", "T", "alpha", "run", "status", OWN_SETTINGS}
+)
+_TAIL = " mean "
+"""What stands between a cell's name and what it is averaged over."""
+
+
+def columns_of(cells: Sequence[CellFacts]) -> list[str]:
+    """The columns whose values are parts of these cells' names in their blocks, in their order.
+
+    `teacher` and `dataset` of `resnet32x4/KD/cifar100`: whoever has such columns reads KD as the row's name.
+    """
+    parts = [_split(cell.label)[0] for cell in cells]
+    if not cells or any(len(own) < 2 for own in parts):
+        return []
+    found: list[str] = []
+    for name in cells[0].settings:
+        values = [cell.settings.get(name, "") for cell in cells]
+        if name in _NO_COLUMN or not all(value in own for value, own in zip(values, parts, strict=True)):
+            continue
+        if any(value == cell.method for value, cell in zip(values, cells, strict=True)):
+            continue
+        rest = [[part for part in own if part != value] for value, own in zip(values, parts, strict=True)]
+        if all(rest):
+            found.append(name)
+            parts = rest
+    first = _split(cells[0].label)[0]
+    return sorted(found, key=lambda name: first.index(cells[0].settings[name]))
+
+
+def short(cell: CellFacts, columns: Sequence[str]) -> str:
+    """A cell's name in its block without the values of these columns."""
+    parts, tail = _split(cell.label)
+    for name in columns:
+        parts.remove(cell.settings[name])
+    return "/".join(parts) + tail
+
+
+def shared(cells: Sequence[CellFacts], column: str) -> str:
+    """The value that all of these cells have of a column, "" where they differ."""
+    values = {cell.settings.get(column, "") for cell in cells}
+    return values.pop() if len(values) == 1 else ""
+
+
+def differing(cells: Sequence[CellFacts]) -> list[str]:
+    """What is not the same in the names of these cells: `c10` and `tiny` of `r8/KD/c10` and `r8/KD/tiny`."""
+    split = [_split(cell.label) for cell in cells]
+    labels = [cell.label for cell in cells]
+    if len({tail for _, tail in split}) > 1 or len({len(parts) for parts, _ in split}) > 1:
+        return labels
+    columns = list(zip(*(parts for parts, _ in split), strict=True))
+    apart = ["/".join(own) for own in zip(*(one for one in columns if len(set(one)) > 1), strict=True)]
+    return apart if len(set(apart)) == len(labels) else labels
+
+
+def _split(label: str) -> tuple[list[str], str]:
+    head, sign, tail = label.partition(_TAIL)
+    return head.split("/"), sign + tail
