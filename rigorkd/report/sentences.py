@@ -26,6 +26,7 @@ from rigorkd_analysis.wording import over_what, percent_text
 from rigorkd.readers.averaging import AVERAGED, AVERAGED_PARTS
 from rigorkd.readers.leaving_out import LEFT_OUT
 from rigorkd.readers.run_rows import EPOCH
+from rigorkd.records.planned_looks import OTHER_LOOKS
 from rigorkd.report.page import Said
 from rigorkd.text import count, some_of
 
@@ -211,6 +212,7 @@ _OF_THE_PLAN = (
     "left out, since the newest protocol",
     "removed on ",
     "fewer seeds than",
+    OTHER_LOOKS,
 )
 
 
