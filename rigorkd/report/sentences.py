@@ -235,6 +235,12 @@ CHOICES = (CHOSEN, CHOSEN_CELLS, LEFT_OUT, AVERAGED, AVERAGED_PARTS, EPOCH)
 """How those begin that say what was chosen, not what is doubted."""
 
 
+def chosen_of(warnings: Iterable[str]) -> tuple[str, ...]:
+    """What a sentence says, which is pasted without captions, of seeds and cells that were chosen by hand."""
+    kinds = (CHOSEN, CHOSEN_CELLS, LEFT_OUT)
+    return tuple(text.partition(", as --")[0] for text in warnings if text.startswith(kinds))
+
+
 def chosen(analysis: Analysis) -> str:
     """What was judged of all that there is, by somebody's choice, as a caption says it; "" where all was."""
     return "; ".join(_choices(analysis))

@@ -43,7 +43,8 @@ class Source:
     `doubts` are warnings of every comparison; `metrics` are those that a protocol asks of its commands,
     with their goals; `appeared` says when cells that the first protocol had not were added; `clusters` are
     the groups of a study's test images, in order, where the split keeps groups together; `looks_asked` are
-    the looks that its protocols planned, of which those before the first look are planned ones.
+    the looks that its protocols planned, of which those before the first look are planned ones; `cautions`
+    are what every sentence says, and warnings say at more length.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Source:
     appeared: tuple[tuple[str, str], ...] = ()
     clusters: tuple[int, ...] = ()
     looks_asked: LooksAsked | None = None
+    cautions: tuple[str, ...] = ()
 
     def with_looks(self, plan: Plan) -> Plan:
         """The plan, told of earlier analyses of its metric that met some of these seeds, and which cells."""
@@ -444,6 +446,7 @@ def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | Non
         appeared=study.appeared,
         clusters=() if study.examined is None else study.examined.clusters,
         looks_asked=study.looks_asked,
+        cautions=study.left_out.cautions,
     )
     return source.under_planned_looks()
 
