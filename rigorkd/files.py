@@ -23,6 +23,10 @@ _LONGEST = 200
 """Bytes of a name that its temporary one repeats: file systems take 255 in all."""
 
 
+SECOND = len("2026-01-01T00:00:00")
+"""So much of a time as files note it is compared: what follows is its zone."""
+
+
 def timestamp() -> str:
     """The time as files note it: UTC, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -345,6 +345,8 @@ def _as_it_should_be(path: Path, value: Any, kind: str) -> str:
         return _MISSING["split"].removeprefix("add ").join(("write ", ""))
     if path == ("students",) and isinstance(value, tuple) and all(isinstance(one, str) for one in value):
         return f"write students: {{{', '.join(f'{one.lower()}: {one}' for one in value)}}}"
+    if path[-2:-1] == ("args",) and isinstance(value, tuple):
+        return "give each value a key of its own, or one text that your code takes apart"
     if path[-1:] == ("command",) and isinstance(value, tuple):
         return f'write it as one text: "{" ".join(map(str, value))}"'
     if path[-1:] == ("metrics",):
@@ -443,7 +445,7 @@ def _worded(details: ErrorDetails, path: Path, leaves: list[Any]) -> Problem:
         if kind.startswith("model") and models and not isinstance(value, dict):
             wanted = _TYPES["dict_type"]
         else:
-            wanted = _TYPES[kind]
+            wanted = _scalars(leaves) or _TYPES[kind]
         literals = [str(word) for leaf in leaves if get_origin(leaf) is Literal for word in get_args(leaf)]
         close = nearest(value, literals) if isinstance(value, str) else None
         message = f"{subject} must be {' or '.join([wanted, *literals])}, not {shown(value)}"
@@ -467,6 +469,15 @@ def _worded(details: ErrorDetails, path: Path, leaves: list[Any]) -> Problem:
         most = count(context["max_length"], _unit(value))
         return Problem(path, f"{subject} takes at most {most}, but has {_length(value)}")
     return Problem(path, f"{subject}: {details['msg']}")
+
+
+def _scalars(leaves: list[Any]) -> str:
+    """What a value may be that takes several kinds of scalars, and nothing else; "" of any other."""
+    kinds = {leaf for leaf in leaves if leaf in (str, int, float, bool)}
+    if len(kinds) < 2 or len(kinds) < len(set(map(str, leaves))):
+        return ""
+    words = ["text"] * (str in kinds) + ["a number"] * bool(kinds & {int, float})
+    return ", ".join(words) + ", or true or false" * (bool in kinds)
 
 
 def _length(value: Any) -> int:

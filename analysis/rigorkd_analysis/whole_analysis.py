@@ -156,6 +156,25 @@ def progress(table: pd.DataFrame, plan: Plan | None = None, *, study: str = "") 
     )
 
 
+def asked_of_cells(table: pd.DataFrame, plan: Plan) -> dict[tuple[FamilyName, str], frozenset[str]]:
+    """What a plan asks beside the gains, by family and in words, with the cells that each question is of.
+
+    Raises:
+        TableError: the table or the plan is unusable.
+    """
+    runs = read_runs(table, plan.metric)
+    matcher = Matcher(runs, plan.baselines, plan.contrasts)
+    question = _question(runs, plan, goal_of(runs.metric, plan.goal))
+    return {
+        (family, part.name if family == "overall" else part.called): frozenset(
+            runs.cells[cell] for cell in part.cells
+        )
+        for family, _, parts in _hypotheses(question, matcher)
+        if family in ("primary", "overall", "contrasts")
+        for part in parts
+    }
+
+
 def _unjudged(runs: Runs, plan: Plan, study: str) -> Analysis:
     """The head of a document, without anything found."""
     return Analysis(

@@ -85,6 +85,10 @@ def analyze(
     pairs = [(family, c) for family in told.families for c in family.comparisons]
     for line in says_secondary(result, " --format json has them.") if form == "csv" else ():
         aside(f"note: {line}")
+    if form == "csv" and result.sequential is not None:
+        aside(
+            "note: these are the verdicts of a fixed number of seeds; --format json has the sequential ones"
+        )
     choice = {"chosen": text} if (text := chosen(result)) else {}
     emit(
         form,

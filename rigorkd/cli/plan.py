@@ -87,6 +87,7 @@ def plan(
     from rigorkd.records.expected import ABSENT, start_files
     from rigorkd.records.layout import StudyFolder
     from rigorkd.records.rates import RateBook
+    from rigorkd.records.read import looks_ahead
     from rigorkd.records.study import folder_name, is_study, read_info, settled_under
     from rigorkd.text import unhidden
 
@@ -120,9 +121,11 @@ def plan(
 
         loaded = shrink(loaded)
     folder_for(results)
-    if warning := cost_of_growing(results / folder_name(loaded, mode), chosen, loaded.spec.analysis):
+    place = results / folder_name(loaded, mode)
+    planned = looks_ahead(place, loaded).looks
+    if warning := cost_of_growing(place, chosen, loaded.spec.analysis, planned):
         aside(warning)
-    study = StudyFolder(results / folder_name(loaded, mode))
+    study = StudyFolder(place)
     remembered = read_info(study.path).start_files if is_study(study.path) else None
     files = start_files(loaded, remembered, planning=True)
     for name, file in files.items():

@@ -219,7 +219,7 @@ def run(
     from rigorkd.records.command_notes import command_notes
     from rigorkd.records.interim import listed_seeds
     from rigorkd.records.layout import StudyFolder
-    from rigorkd.records.read import added_to, foreseen, still_asked
+    from rigorkd.records.read import added_to, foreseen, looks_ahead, still_asked
     from rigorkd.records.record import read_records
     from rigorkd.records.study import folder_name, note_summary, place_of, settled_under
 
@@ -278,7 +278,8 @@ def run(
         raise click.UsageError("--wandb-project and --wandb-entity need --wandb")
     grown = None
     if not smoke and max_seeds is None:
-        grown = growth_of(results / folder_name(loaded, mode), chosen, loaded.spec.analysis)
+        place = results / folder_name(loaded, mode)
+        grown = growth_of(place, chosen, loaded.spec.analysis, looks_ahead(place, loaded).looks)
         if grown is not None:
             aside(grown.says())
     if not smoke:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,13 +44,14 @@ class Growth:
         return f"{alone}, as the first look at them; or {sequential}" if len(self.fresh) > 1 else sequential
 
 
-def growth_of(folder: Path, seeds: Iterable[int], analysis: Analysis | None = None) -> Growth | None:
+def growth_of(
+    folder: Path, seeds: Iterable[int], analysis: Analysis | None = None, planned: Sequence[int] = ()
+) -> Growth | None:
     """What these seeds add to a study that was looked at; None if nothing.
 
-    Nothing do they where the protocol's `analysis` planned a look at as many seeds. Seeds that it keeps for
-    choosing are none to judge.
+    Nothing do they where a look at as many seeds was `planned`. Seeds that the protocol's `analysis` keeps
+    for choosing are none to judge.
     """
-    planned = analysis.looks if analysis else ()
     chosen_on = analysis.selection.seeds if analysis and analysis.selection else ()
     asked = set(seeds) - set(chosen_on)
     looks = [look.without(chosen_on) for look in read_interim_analyses(folder)]
@@ -63,7 +64,9 @@ def growth_of(folder: Path, seeds: Iterable[int], analysis: Analysis | None = No
     return Growth(folder, sizes, tuple(sorted(fresh)), len(asked | seen), unpaired)
 
 
-def cost_of_growing(folder: Path, seeds: Iterable[int], analysis: Analysis | None = None) -> str:
+def cost_of_growing(
+    folder: Path, seeds: Iterable[int], analysis: Analysis | None = None, planned: Sequence[int] = ()
+) -> str:
     """What it costs to add seeds to a study that was looked at, and which ways are valid; "" if nothing."""
-    grown = growth_of(folder, seeds, analysis)
+    grown = growth_of(folder, seeds, analysis, planned)
     return "" if grown is None else grown.says()

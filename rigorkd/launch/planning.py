@@ -28,7 +28,7 @@ from rigorkd.records.command_notes import command_notes
 from rigorkd.records.expected import located
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import RateBook
-from rigorkd.records.read import added_to, foreseen
+from rigorkd.records.read import added_to, foreseen, looks_ahead
 from rigorkd.records.record import Record
 from rigorkd.records.teacher_code import teachers_from_outside, untold_in_code
 from rigorkd.records.teacher_paths import half_paths
@@ -157,8 +157,9 @@ def make_plan(
     there = [value for one in states.records.values() if (value := one.metrics.get(metric)) is not None]
     added = frozenset(added_to(study.path, protocol)) & names
     ahead = foreseen(study.path, protocol)
+    looks = looks_ahead(study.path, protocol).looks
     detectable, designs = _detectable(
-        *(protocol, states, cells, len(judged), sd, chosen_on, added), together=ahead.apart is False
+        *(protocol, states, cells, len(judged), sd, chosen_on, added, looks), together=ahead.apart is False
     )
     return Plan(
         study=study.path.name,
@@ -183,7 +184,7 @@ def make_plan(
             *_undecoded(protocol, states, study),
         ),
         metric=metric,
-        looks=protocol.spec.analysis.looks,
+        looks=looks,
         unpaired=_is_unpaired(protocol),
         moderated=protocol.spec.analysis.test == "moderated",
         data=own_data(protocol, cells, images_of(protocol.spec.dataset), macs=True, through=True)
@@ -230,6 +231,7 @@ def _detectable(
     given: float | None,
     chosen_on: frozenset[int],
     added: frozenset[str],
+    looks: tuple[int, ...],
     *,
     together: bool = False,
 ) -> tuple[tuple[Detectable, ...], tuple[Design, ...]]:
@@ -270,7 +272,7 @@ def _detectable(
         if not size:
             continue
         m = 1 if analysis.correction == "none" else size
-        level = nominal_level(analysis.looks, analysis.alpha / m)
+        level = nominal_level(looks, analysis.alpha / m)
         dz = detectable(n, share, level)
         power = needed = None
         if unpaired:
@@ -289,7 +291,7 @@ def _detectable(
             averages=averages,
             alpha=analysis.alpha,
             corrected=analysis.correction != "none",
-            looks=analysis.looks,
+            looks=looks,
         )
     return tuple(entries), tuple(way for way in ways if averages or way.question != "overall")
 

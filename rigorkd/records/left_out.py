@@ -45,6 +45,12 @@ class LeftOut:
         named = ", ".join(name + why.get(name, "") for name in self.cells)
         return f"left out, since the newest protocol has them no more: {named}"
 
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What every sentence of what is left says, which is pasted without the captions."""
+        named = some_of(self.of_families, 3)
+        return (f"cells left out of the protocol: {named}",) if named else ()
+
 
 _NOT_PLANNED = " are not the family that was planned, so they are exploratory"
 NOT_THE_PLANNED_GAINS = f"; the gains that are left{_NOT_PLANNED}"

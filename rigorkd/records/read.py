@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from rigorkd_analysis.analysis_plan import COMMANDS_CONDITION
 from rigorkd import __version__
 from rigorkd.data.examined import Examined
 from rigorkd.errors import DamagedError, ProtocolError, StoreError
-from rigorkd.files import sha256_of
+from rigorkd.files import SECOND, sha256_of
 from rigorkd.protocol.group_training import own_training
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.schema import Analysis
@@ -34,6 +35,7 @@ from rigorkd.records.left_out import (
     dropped_contrasts,
     says_dropped,
 )
+from rigorkd.records.planned_looks import LooksAsked, PlannedLooks
 from rigorkd.records.record import AGAIN, Record, read_record, read_records
 from rigorkd.records.study import (
     PLAN_EDITED,
@@ -68,7 +70,6 @@ __all__ = [
     "read_study",
 ]
 
-SECOND = len("2026-01-01T00:00:00")
 _FIXED = (
     *("metric", "goal", "alpha", "correction", "joint", "sesoi", "selection"),
     *("primary", "test", "inference", "looks"),
@@ -94,6 +95,7 @@ class StudyTable:
     `metrics` are those that the protocol asks of its commands, with their goals. `doubts` say why numbers may
     be those of other runs, which every comparison says.
     `examined` is what is noted of a user's own images.
+    `looks_asked` are the looks that its protocols planned, with when.
     `notes` say what the next `run` would refuse, and what a newer rigorkd has written that this one ignores.
     """
 
@@ -120,6 +122,7 @@ class StudyTable:
     images_per_seed: bool = False
     appeared: tuple[tuple[str, str], ...] = ()
     when_shown: Analysis | None = None
+    looks_asked: LooksAsked | None = None
 
 
 def read_study(folder: Path) -> StudyTable:
@@ -166,6 +169,7 @@ def read_study(folder: Path) -> StudyTable:
         left_out=left_out,
         added=(added := added_to(folder, protocol)),
         appeared=_appeared(folder, info, added),
+        looks_asked=_looks_asked(folder, info, protocol),
         classes=_classes(protocol, examined),
         teachers=_teachers(records),
         planned_seeds=info.planned_seeds,
@@ -343,7 +347,7 @@ def foreseen(folder: Path, protocol: Protocol) -> Foreseen:
     info = read_info(folder) if is_study(folder) else None
     if info is None or info.planned is None:
         return Foreseen()
-    notes = [changed_since(folder, protocol)]
+    notes = [changed_since(folder, protocol), looks_ahead(folder, protocol).says]
     as_asked = not _changed_by(folder, info, protocol)
     names = {cell.name for cell in protocol.cells}
     others = set(info.protocols) - {protocol.text_hash}  # its own text, if it was lost, this run puts back
@@ -437,6 +441,31 @@ def _appeared(folder: Path, info: StudyInfo, added: Collection[str]) -> tuple[tu
             names = {cell.name for cell in _protocol(folder, info, text).cells}
             found |= {name: time for name in added if name in names and name not in found}
     return tuple(found.items())
+
+
+def looks_ahead(folder: Path, protocol: Protocol) -> PlannedLooks:
+    """The looks that are planned once this protocol has been run into a study, if there is one yet."""
+    if not is_study(folder):
+        return PlannedLooks(protocol.spec.analysis.looks)
+    selection = protocol.spec.analysis.selection
+    chosen_on = tuple(selection.seeds) if selection else ()
+    looks = [look.without(chosen_on) for look in read_interim_analyses(folder)]
+    asked = _looks_asked(folder, read_info(folder), protocol)
+    return asked.planned(looks, {seed for look in looks for seed in look.seeds}, protocol.spec.analysis)
+
+
+def _looks_asked(folder: Path, info: StudyInfo, protocol: Protocol) -> LooksAsked:
+    """The looks of all texts that were run into the study, and then of this protocol."""
+    history = []
+    for at, (text, time) in enumerate(zip(info.protocols, info.protocol_times, strict=True)):
+        if not at and info.planned is not None:
+            history.append((time, info.planned.looks))
+        elif text == protocol.text_hash or not read_interim_analyses(folder):
+            history.append((time, protocol.spec.analysis.looks))
+        else:
+            with contextlib.suppress(ProtocolError, StoreError):  # a study is read without every old text
+                history.append((time, _protocol(folder, info, text).spec.analysis.looks))
+    return LooksAsked((*history, ("", protocol.spec.analysis.looks)))
 
 
 def _in_vain(folder: Path, info: StudyInfo, there: Collection[str]) -> set[str]:

@@ -15,7 +15,15 @@ from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.conditions import under_conditions
-from rigorkd.report.headline import headline, sequential_leads, what_fell, what_holds, what_next
+from rigorkd.report.headline import (
+    asking,
+    headline,
+    sequential_answers,
+    sequential_leads,
+    what_fell,
+    what_holds,
+    what_next,
+)
 from rigorkd.report.numbers import MetricNumbers, Numbers, between, p_heading
 from rigorkd.report.page import STARRED, Cell, Column, Entry, Page, Said, Table, Value, listed
 from rigorkd.report.row_names import common_start
@@ -225,8 +233,16 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
         tables.append(cells_table(analysis, say))
     tables += [teachers] if teachers is not None else []
     said: dict[str, str] = {}  # an unnamed contrast may say what a gain says
+    answers = sequential_answers(analysis)
+    questions = [answer for answer in answers.values() if answer[1].family in QUESTIONS]
+    for _, answer in dict.fromkeys(
+        (*(a for a in answers.values() if a[1].decided_at is not None), *questions)
+    ):
+        said.setdefault(answer.says, "")  # it says itself that it is exploratory
     for _, family in asked_once(analysis):
         for one in family.comparisons:
+            if asking(family, one) in answers:
+                continue
             if one.verdict is not Verdict.INCONCLUSIVE or family.name in QUESTIONS:
                 said.setdefault(one.says, lead_of(family))
     sentences = tuple(Said(text, lead=lead) for text, lead in said.items())

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from rigorkd_analysis.outliers import BLIND, COLLAPSED
 from rigorkd_analysis.results import GAINS, Analysis, Comparison, Family, Progress, Sequential
 from rigorkd_analysis.stats.sample_size import MAX_SEEDS
+from rigorkd_analysis.stats.sequential import SequentialComparison
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import p_text
 
@@ -21,6 +22,7 @@ from rigorkd.report.sentences import (
     asked_once,
     banner_of,
     is_corrected,
+    is_unpaired,
     name_of,
     not_valid,
     status_of,
@@ -58,6 +60,27 @@ def sequential_leads(analysis: Analysis) -> bool:
     """Whether the sequential verdicts are the answer: after a look those of a fixed number say nothing."""
     shown = (c.not_valid or "" for family in analysis.families for c in family.comparisons)
     return analysis.sequential is not None and any(reason.startswith(REPEATED) for reason in shown)
+
+
+def sequential_answers(analysis: Analysis) -> dict[Asking, tuple[int, SequentialComparison]]:
+    """The sequential verdicts with their places, by what they judge; none where these are not the answer."""
+    if analysis.sequential is None or not sequential_leads(analysis):
+        return {}
+    shown = {(family.name, family.planned) for _, family in asked_once(analysis)}
+    return {
+        (one.family, one.planned, one.name): (at, one)
+        for at, one in enumerate(analysis.sequential.comparisons)
+        if (one.family, one.planned) in shown
+    }
+
+
+Asking = tuple[str, bool, str]
+"""A comparison by its family, whether that was planned, and its name."""
+
+
+def asking(family: Family, comparison: Comparison) -> Asking:
+    """How the sequential verdict of a comparison is found."""
+    return family.name, family.planned, comparison.name
 
 
 def sequential_tally(found: Sequential) -> str:
@@ -312,11 +335,23 @@ def _still_missing(
         if max(_or_most(c.seeds_needed) for c in every) <= MAX_SEEDS:
             most = max(_or_most(c.seeds_needed_high) for c in every)
             text += f" (up to {_seeds(most)} if the spread is as large as these seeds allow)"
-        ways = "by planned looks, by --sequential, or fresh ones alone (--seeds)"
+        by = "by --sequential"
         if analysis.sequential is not None:
-            ways = "one by one under the sequential verdicts, by planned looks, or fresh ones alone (--seeds)"
-        lines.append(f"{text}; seeds are added {ways}.")
+            by = "one by one under the sequential verdicts"
+        lines.append(f"{text}; seeds are added {ways_to_add(analysis, by, 'fresh ones alone (--seeds)')}.")
     return lines
+
+
+def ways_to_add(analysis: Analysis, sequential: str, fresh: str) -> str:
+    """How seeds may be added now: this was a look, so one more is a way only where it was planned.
+
+    Without pairing there is no anytime-valid test either.
+    """
+    judged = max((c.n for family in analysis.families for c in family.comparisons), default=0)
+    ahead = [look for look in analysis.looks if look > judged]
+    ways = [f"up to the next planned look, at {count(ahead[0], 'seed')}"] if ahead else []
+    ways += [] if any(map(is_unpaired, analysis.families)) else [sequential]
+    return f"{', '.join(ways)}, or {fresh}" if ways else f"as {fresh}"
 
 
 def _and(parts: Sequence[str]) -> str:

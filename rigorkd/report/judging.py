@@ -12,12 +12,13 @@ from rigorkd_analysis.analysis_plan import Contrast, Correction, Pair, Plan, nam
 from rigorkd_analysis.likeness import says_on_what
 from rigorkd_analysis.paper_sentences import with_cautions
 from rigorkd_analysis.results import Analysis, Family
+from rigorkd_analysis.table_error import TableError
 
 from rigorkd.metrics import BY_NAME
 from rigorkd.readers.known_names import NAMED, PARAMETERS
 from rigorkd.records.interim import note_shown
 from rigorkd.report.rows import located
-from rigorkd.report.sentences import CHOSEN
+from rigorkd.report.sentences import REPEATED, chosen_of
 from rigorkd.report.sources import Source
 from rigorkd.text import count, is_float
 
@@ -130,7 +131,8 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
     """
     from rigorkd_analysis import analyze, progress
 
-    found, asked = _with_method(asked.judged(found), asked.spelt(found))
+    whole, asked = _with_method(found.only(asked.seeds), asked.spelt(found))
+    found = whole.leaving_out(asked.without)
     with located(found.where):
         plan = asked.of(found).onto(found.plan)
         by_looks = found.folder is not None and bool(plan.interim) and not plan.sequential
@@ -143,6 +145,7 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
         known = BY_NAME.get(plan.metric or "")
         declared = dict(found.metrics).get(plan.metric or "")
         plan = replace(plan, goal=plan.goal or declared or (known.goal if known else None))
+        fell = _fell_away(whole, found, asked, plan)
         wanted = images if images is not None else len(found.table) <= up_to
         wanted = wanted or plan.inference == "seeds_and_images"
         top1 = plan.metric in (None, "test_top1") or found.is_share_right(plan.metric)
@@ -167,15 +170,8 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
     notes = (*_other_metrics(found, result.metric), *_lost(lost), *_before_the_end(found))
     notes += found.other_items
     notes += found.doubts if not any(family.comparisons for family in result.families) else ()
-    chosen = tuple(text.partition(", as --")[0] for text in found.warnings if text.startswith(CHOSEN))
-
-    def whole(family: Family) -> Family:
-        return _doubted(family, found.doubts, chosen)
-
-    families = tuple(map(whole, result.families))
-    secondary = tuple(replace(item, family=whole(item.family)) for item in result.secondary)
-    warnings = (*found.warnings, *result.warnings, *notes)
-    return replace(result, families=families, secondary=secondary, warnings=warnings)
+    told = _with_cautions(result, found.doubts, (*chosen_of(found.warnings), *found.cautions))
+    return replace(told, warnings=(*found.warnings, *fell, *result.warnings, *notes))
 
 
 def _with_method(found: Source, asked: Question) -> tuple[Source, Question]:
@@ -220,13 +216,74 @@ def _holding_methods(found: Source, baseline: str) -> str | None:
     return there[0] if len(there) == 1 else None
 
 
+def _fell_away(whole: Source, left: Source, asked: Question, plan: Plan) -> tuple[str, ...]:
+    """Which questions the cells that are left out took with them; none where these cannot be judged."""
+    from rigorkd_analysis.whole_analysis import asked_of_cells
+
+    if not asked.without:
+        return ()
+    everything = replace(asked, without=())
+    try:
+        planned = asked_of_cells(whole.table, replace(everything.of(whole).onto(whole.plan), goal=plan.goal))
+    except TableError:  # the cells may be left out for that very reason
+        return ()
+    there = asked_of_cells(left.table, plan)
+    named: dict[str, list[str]] = {}
+    for (family, name), cells in planned.items():
+        if there.get((family, name)) != cells:
+            named.setdefault(family, []).append(name.partition(" vs ")[0] if family == "primary" else name)
+    what = {"primary": "primary gain", "contrasts": "contrast", "overall": "average gain"}
+    told = [
+        f"the {words}{'s' * (len(named[family]) > 1)} {', '.join(named[family])}"
+        for family, words in what.items()
+        if family in named
+    ]
+    text = "without these cells some questions fall away, or are of fewer cells: "
+    return (text + "; ".join(told),) if told else ()
+
+
+def _with_cautions(result: Analysis, doubts: tuple[str, ...], chosen: tuple[str, ...]) -> Analysis:
+    """The analysis whose every sentence says what is doubted of all numbers, and what was chosen by hand."""
+    sequential = result.sequential
+    if sequential is not None:
+        # a look that was repeated is what the sequential verdicts are for
+        warned: dict[tuple[str, bool, str], list[str]] = {
+            (family.name, family.planned, c.name): [w for w in c.warnings if not w.startswith(REPEATED)]
+            for family in result.families
+            for c in family.comparisons
+        }
+        comparisons = (
+            replace(
+                one,
+                says=with_cautions(
+                    one.says, (*warned.get((one.family, one.planned, one.name), ()), *doubts, *chosen)
+                ),
+            )
+            for one in sequential.comparisons
+        )
+        result = replace(result, sequential=replace(sequential, comparisons=tuple(comparisons)))
+    if not (doubts or chosen):
+        return result
+
+    def whole(family: Family) -> Family:
+        return _doubted(family, doubts, chosen)
+
+    return replace(
+        result,
+        families=tuple(map(whole, result.families)),
+        secondary=tuple(replace(item, family=whole(item.family)) for item in result.secondary),
+        images=tuple(replace(one, says=with_cautions(one.says, (*doubts, *chosen))) for one in result.images),
+        factorial=tuple(
+            replace(one, says=with_cautions(one.says, (*doubts, *chosen))) for one in result.factorial
+        ),
+    )
+
+
 def _doubted(family: Family, doubts: tuple[str, ...], chosen: tuple[str, ...]) -> Family:
     """The family with doubts of all numbers beside each verdict, and in what is said of each.
 
     So is what was `chosen` by hand in what is said, which is pasted without the captions.
     """
-    if not (doubts or chosen):
-        return family
     told = (*doubts, *chosen)
 
     def said(one: Consistency) -> Consistency:

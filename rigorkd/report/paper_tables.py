@@ -10,7 +10,7 @@ Every result is mean ± standard deviation over seeds. A smoke study's tables sa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -101,6 +101,7 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
     for distilled, baseline, _ in pairs:
         models += [cell for cell in (baseline, distilled) if cell not in models]
     gains = {distilled.cell: comparison for distilled, _, comparison in pairs}
+    rows_of = set(gains)
     metric = evidence.analysis.metric
     others = [item.name for item in shown("overall")]
     there = [n for n in dict.fromkeys((*others, metric)) if any(m.values(n) for m in models)]
@@ -131,9 +132,10 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         tuple(columns),
         tuple(rows),
         f"Mean ± standard deviation over {seeds}; {share} t interval of the mean of "
-        f"{label(metric)}. p and verdict: {evidence.treated} against baseline, {tests_said(evidence)}."
+        f"{label(metric)}. p and verdict: {evidence.treated} against baseline, "
+        f"{tests_said(evidence, rows_of)}."
         + what_is_marked(evidence, gains.values())
-        + some_not_valid(_families(evidence))
+        + some_not_valid(_families_of(evidence, rows_of))
         + reasons([(distilled.cell, c) for distilled, _, c in pairs])
         + latency_note(evidence, measured, models)
         + seconds_note(measured)
@@ -226,6 +228,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
         rows.append(tuple(row))
         if c.verdict.badge == "better":
             emphasis.add(at)
+    rows_of = {distilled.cell for distilled, *_ in pairs}
     averages = _averages(evidence, pairs)
     for c in averages:
         row = _average_row(evidence, c, len(columns), own)
@@ -235,11 +238,13 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     text = (
         f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}; gain: "
         f"{evidence.treated} minus {evidence.baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
-        f"{tests_said(evidence)}."
+        f"{tests_said(evidence, rows_of)}."
     )
     text += _averages_said(evidence, averages)
     text += what_is_marked(evidence, (*(c for *_, c in pairs), *averages))
-    text += some_not_valid([*_families(evidence), *(_overall_families(evidence) if averages else ())])
+    text += some_not_valid(
+        [*_families_of(evidence, rows_of), *(_overall_families(evidence) if averages else ())]
+    )
     text += reasons([*((distilled.cell, c) for distilled, _, c in pairs), *((c.name, c) for c in averages)])
     if second is not None:
         text += " Top-5 is a secondary metric; its intervals are uncorrected."
@@ -305,13 +310,12 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
                     row += [MISSING] * len(_tested_columns(evidence))
                 rows.append(tuple(row))
     text = f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}."
-    if gains:
-        text += f" Gain: over {evidence.the_baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
-        text += f"{tests_said(evidence)}."
     printed = [cell.cell for _, cells in sets for _, members in _factors(cells) for cell in members]
     if gains:
+        text += f" Gain: over {evidence.the_baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
+        text += f"{tests_said(evidence, printed)}."
         text += what_is_marked(evidence, (gains[cell] for cell in printed if cell in gains))
-        text += some_not_valid(_families(evidence))
+        text += some_not_valid(_families_of(evidence, printed))
         text += reasons([(cell, gains[cell]) for cell in dict.fromkeys(printed) if cell in gains])
     if len(set(printed)) < len(printed):
         text += " A cell that lies on both arms is printed twice and was run once per seed."
@@ -531,10 +535,20 @@ def _which(family: Family) -> str:
     return f"{status}, the primary one: {', '.join(c.a or c.name for c in family.comparisons)}"
 
 
-def tests_said(evidence: Evidence) -> str:
-    """The test and its correction, and whether it was planned."""
+def _families_of(evidence: Evidence, cells: Collection[str]) -> list[Family]:
+    """The families of gains of which these cells, the rows of a table, have some, with the gains of these."""
+    found = []
+    for family in _families(evidence):
+        if shown := tuple(c for c in family.comparisons if c.a in cells):
+            found.append(replace(family, comparisons=shown))
+    return found
+
+
+def tests_said(evidence: Evidence, cells: Collection[str]) -> str:
+    """The test, its correction, and whether it was planned, of the families of `cells`, the rows."""
     analysis = evidence.analysis
-    if not (families := _families(evidence)):
+    families = [f for f in _families(evidence) if any(c.a in cells for c in f.comparisons)]
+    if not families:
         return "no test"
     over = " and over ".join(f"{count(family.size, 'gain')} ({_which(family)})" for family in families)
     tests = " and ".join(dict.fromkeys(map(test_of, families)))

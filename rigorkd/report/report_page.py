@@ -31,7 +31,15 @@ from rigorkd.report.analysis_page import (
 from rigorkd.report.conditions import under_conditions
 from rigorkd.report.evidence import CellFacts, Evidence, distils
 from rigorkd.report.figures.catalog import on_page
-from rigorkd.report.headline import headline, sequential_leads, sequential_tally, what_fell
+from rigorkd.report.headline import (
+    asking,
+    headline,
+    sequential_answers,
+    sequential_leads,
+    sequential_tally,
+    ways_to_add,
+    what_fell,
+)
 from rigorkd.report.numbers import Numbers
 from rigorkd.report.page import Block, Chart, Count, Page, Prose, Said, Section, Table, Tally, listed
 from rigorkd.report.sentences import (
@@ -251,6 +259,10 @@ def _findings(analysis: Analysis) -> tuple[_Finding, ...]:
     """What a paper may say: every finding, and the gains taken together."""
     out: dict[str, _Finding] = {}  # an unnamed contrast may say what a gain says
     mixed = _is_of_a_plan(analysis)
+    for at, one in sequential_answers(analysis).values():  # which say themselves that they are exploratory
+        if one.decided_at is not None:
+            said = Said(one.says, f"sequential/comparisons/{at}/says", strong=True)
+            out.setdefault(one.says, _Finding(said, one.verdict.label, one.verdict.badge == "worse"))
     for at, family in asked_once(analysis):
         lead = lead_of(family) if mixed else ""
         for position, comparison in enumerate(family.comparisons):
@@ -259,10 +271,10 @@ def _findings(analysis: Analysis) -> tuple[_Finding, ...]:
                 place = f"families/{at}/comparisons/{position}/says"
                 said = Said(comparison.says, place, strong=True, lead=lead)
                 out.setdefault(said.text, _Finding(said, verdict.label, verdict.badge == "worse"))
-        for place, one in family.together.items():
-            if one.alike and not not_valid(family):
-                said = Said(one.says, f"families/{at}/{place}/says", lead=lead)
-                out.setdefault(one.says, _Finding(said, "of gains together"))
+        for place, whole in family.together.items():
+            if whole.alike and not not_valid(family):
+                said = Said(whole.says, f"families/{at}/{place}/says", lead=lead)
+                out.setdefault(whole.says, _Finding(said, "of gains together"))
     return tuple(out.values())
 
 
@@ -272,20 +284,26 @@ def _is_of_a_plan(analysis: Analysis) -> bool:
 
 
 def _open(analysis: Analysis) -> tuple[_Finding, ...]:
-    """What stays undecided: the primary gain and each contrast as said, other families by their names."""
+    """What stays undecided: the primary gain and each contrast as said, other families by their names.
+
+    After a look that is what the sequential verdicts, where there are any, leave open.
+    """
     found: dict[str, _Finding] = {}  # a gain that is a contrast too is said once
-    mixed = _is_of_a_plan(analysis)
+    mixed, answers = _is_of_a_plan(analysis), sequential_answers(analysis)
     for at, family in asked_once(analysis):
         undecided = [
             (position, c)
             for position, c in enumerate(family.comparisons)
             if c.verdict is Verdict.INCONCLUSIVE
+            and not ((own := answers.get(asking(family, c))) and own[1].decided_at is not None)
         ]
         if family.name in QUESTIONS:
             for position, c in undecided:
                 place = f"families/{at}/comparisons/{position}/says"
                 said = Said(c.says, place, lead=lead_of(family) if mixed else "")
-                found.setdefault(c.says, _Finding(said, Verdict.INCONCLUSIVE.label))
+                if (answer := answers.get(asking(family, c))) is not None:
+                    said = Said(answer[1].says, f"sequential/comparisons/{answer[0]}/says")
+                found.setdefault(said.text, _Finding(said, Verdict.INCONCLUSIVE.label))
         elif undecided:
             names = some_of([name_of(family, c) for _, c in undecided], _NAMED)
             later = f" ({lead_of(family)})" if mixed and not family.planned else ""
@@ -376,7 +394,12 @@ def _sections(evidence: Evidence, say: Numbers) -> Iterable[Section]:
     if analysis.sequential is not None:
         table = sequential_table(analysis, analysis.sequential, say, id="sequential-table", most=MAX_ROWS)
         mark = "planned" if analysis.sequential.planned else "exploratory"
-        sequential = [replace(section("sequential", "Sequential verdicts", table), mark=mark)]
+        told = tuple(
+            Said(one.says, f"sequential/comparisons/{at}/says")
+            for at, one in enumerate(analysis.sequential.comparisons[:_IN_WORDS])
+        )
+        words = Section(_WORDS, (Prose(told, bullets=True),), folded=True)
+        sequential = [replace(section("sequential", "Sequential verdicts", table, words), mark=mark)]
     if sequential_leads(analysis):
         yield from sequential
     gains = analysis.family("gains") or analysis.lead
@@ -395,8 +418,8 @@ def _sections(evidence: Evidence, say: Numbers) -> Iterable[Section]:
         Section("The F tests", (tests,), folded=True) if tests is not None else None,
     )
     every = [may_be_best(item, analysis.alpha) for item in _sets(analysis)]
-    told = Prose(tuple(every), bullets=True) if len(every) > _SETS else None  # the answer has named the few
-    yield section("best", _BEST, told, report_tables.choice_table(analysis))
+    sets = Prose(tuple(every), bullets=True) if len(every) > _SETS else None  # the answer has named the few
+    yield section("best", _BEST, sets, report_tables.choice_table(analysis))
     means = cells_table(analysis, say, id="cells-table", most=report_tables.MAX_CELLS)
     yield section("means", "Every cell", means)
     yield section("cost", "Accuracy and cost", report_tables.costs_table(evidence))
@@ -472,10 +495,11 @@ def _power(analysis: Analysis, position: int, say: Numbers) -> Table:
     note = f"Two-sided {test_of(family)} {m}, given the standard deviation of these seeds' differences."
     fields = ["sd_diff", "mde", "mde_range"]
     if analysis.sesoi is not None:
-        note += (
-            " Seeds are added by planned looks, by the sequential analysis (rigorkd analyze --sequential), "
-            "or as fresh ones that are analysed alone."
+        by, fresh = (
+            "by the sequential analysis (rigorkd analyze --sequential)",
+            "fresh ones that are analysed alone",
         )
+        note += f" Seeds are added {ways_to_add(analysis, by, fresh)}."
         fields += ["seeds_needed", "needs", "equivalence_ci", "p_equivalence_adjusted"]
         fields += ["exaggeration", "sign_error"]
     return comparisons_table(

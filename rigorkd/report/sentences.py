@@ -26,6 +26,7 @@ from rigorkd_analysis.wording import over_what, percent_text
 from rigorkd.readers.averaging import AVERAGED, AVERAGED_PARTS
 from rigorkd.readers.leaving_out import LEFT_OUT
 from rigorkd.readers.run_rows import EPOCH
+from rigorkd.records.planned_looks import OTHER_LOOKS
 from rigorkd.report.page import Said
 from rigorkd.text import count, some_of
 
@@ -211,6 +212,7 @@ _OF_THE_PLAN = (
     "left out, since the newest protocol",
     "removed on ",
     "fewer seeds than",
+    OTHER_LOOKS,
 )
 
 
@@ -231,6 +233,12 @@ CHOSEN, CHOSEN_CELLS = "chosen seeds: ", "chosen cells: "
 """How the warnings begin that --seeds left finished seeds out, or --without cells."""
 CHOICES = (CHOSEN, CHOSEN_CELLS, LEFT_OUT, AVERAGED, AVERAGED_PARTS, EPOCH)
 """How those begin that say what was chosen, not what is doubted."""
+
+
+def chosen_of(warnings: Iterable[str]) -> tuple[str, ...]:
+    """What a sentence says, which is pasted without captions, of seeds and cells that were chosen by hand."""
+    kinds = (CHOSEN, CHOSEN_CELLS, LEFT_OUT)
+    return tuple(text.partition(", as --")[0] for text in warnings if text.startswith(kinds))
 
 
 def chosen(analysis: Analysis) -> str:

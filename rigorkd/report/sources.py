@@ -18,6 +18,7 @@ from rigorkd_analysis.table_error import TableError
 from rigorkd.errors import InputError, StoreError
 from rigorkd.readers.raw import RawTable, Reading
 from rigorkd.records.interim import listed_seeds, seen_before
+from rigorkd.records.planned_looks import OTHER_LOOKS, LooksAsked
 from rigorkd.report.rows import located
 from rigorkd.report.sentences import CHOSEN, CHOSEN_CELLS
 from rigorkd.report.study_plan import plan_of
@@ -41,7 +42,9 @@ class Source:
 
     `doubts` are warnings of every comparison; `metrics` are those that a protocol asks of its commands,
     with their goals; `appeared` says when cells that the first protocol had not were added; `clusters` are
-    the groups of a study's test images, in order, where the split keeps groups together.
+    the groups of a study's test images, in order, where the split keeps groups together; `looks_asked` are
+    the looks that its protocols planned, of which those before the first look are planned ones; `cautions`
+    are what every sentence says, and warnings say at more length.
     """
 
     name: str
@@ -56,6 +59,8 @@ class Source:
     metrics: tuple[tuple[str, Literal["max", "min"]], ...] = ()
     appeared: tuple[tuple[str, str], ...] = ()
     clusters: tuple[int, ...] = ()
+    looks_asked: LooksAsked | None = None
+    cautions: tuple[str, ...] = ()
 
     def with_looks(self, plan: Plan) -> Plan:
         """The plan, told of earlier analyses of its metric that met some of these seeds, and which cells."""
@@ -92,7 +97,18 @@ class Source:
                 hint="give --seeds that the table has",
             )
         table = there.reset_index(drop=True)
-        return replace(self, table=table, warnings=(*self._chosen(table), *self.warnings))
+        kept_only = replace(self, table=table, warnings=(*self._chosen(table), *self.warnings))
+        return kept_only.under_planned_looks()
+
+    def under_planned_looks(self) -> Source:
+        """With the looks that were planned before any look at these seeds, and what became of others."""
+        if self.looks_asked is None:
+            return self
+        looks = [look.without(self.plan.selection_seeds) for look in self.looks]
+        found = self.looks_asked.planned(looks, self.judged_seeds, self.plan)
+        warnings = (text for text in self.warnings if not text.startswith(OTHER_LOOKS))
+        told = (found.says,) if found.says else ()
+        return replace(self, plan=replace(self.plan, interim=found.looks), warnings=(*warnings, *told))
 
     def leaving_out(self, cells: tuple[str, ...]) -> Source:
         """Without these cells."""
@@ -417,7 +433,7 @@ def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | Non
             why = "that the latest `run` did not ask for and that are not complete"
         runs, left_out = _planned_or_complete(runs, study.planned_seeds, why)
         warnings += left_out
-    return Source(
+    source = Source(
         name=study.study,
         table=runs,
         plan=plan,
@@ -429,7 +445,10 @@ def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | Non
         metrics=study.metrics,
         appeared=study.appeared,
         clusters=() if study.examined is None else study.examined.clusters,
+        looks_asked=study.looks_asked,
+        cautions=study.left_out.cautions,
     )
+    return source.under_planned_looks()
 
 
 def _with_columns_of_trends(folder: Path, runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:

@@ -25,6 +25,14 @@ CASES = [
     ("rigorkd: 1", "rigorkd: true", 1, 10, "rigorkd must be 1, not true", ""),
     ("name: digits", "name: null", 3, 11, "name has no value", ""),
     ("name: digits", "name: [digits]", 3, 17, "dataset must be text, not a list", ""),
+    (
+        "model: {name: cnn, channels: [16, 32]}",
+        'model: {name: "nets:net", args: {width: [5, 10]}}',
+        9,
+        None,
+        "width must be text, a number, or true or false, not a list",
+        "give each value a key of its own",
+    ),
     ("seed: 7", "seed: per_sed", 3, None, "a whole number or per_seed, not the text", "'per_seed'"),
     # how much there is
     ("lr: 1e-3", "lr: 1e-3, betas: [0.9]", 5, 45, "betas needs 2 values", ""),

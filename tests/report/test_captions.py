@@ -206,3 +206,22 @@ def test_a_look_that_some_rows_had_names_them_and_takes_no_other_star_away(made,
     assert text == f" Inconclusive whatever p is: {why} ({first.a})."
     assert some_not_valid([replace(family, comparisons=(seen,))]) == f" Inconclusive whatever p is: {why}."
     assert warned_of(seen) == (doubt.partition(": if it")[0],)
+
+
+def test_an_ablation_speaks_of_the_families_of_its_own_rows(made, tmp_path) -> None:
+    """Cells that came later have no row in it: their family was named in its caption."""
+    late = "dkd-T4-tckd1-nckd2-w1"
+    grid = {
+        f"main/plain/{name}": tuple(70 + gain + 0.25 * ((seed * 7) % 5) * (1 + gain) for seed in range(5))
+        for name, gain in (("baseline", 0.0), ("kd-T1-a0.5", 0.5), ("kd-T4-a0.5", 1.0), (late, 0.5))
+    }
+    made(tmp_path, {cell: row for cell, row in grid.items() if late not in cell}, text=PROTOCOL)
+    study = made(
+        tmp_path, grid, text=PROTOCOL.replace("alpha: 0.5}}", "alpha: 0.5}, dkd: {T: 4, b: 2, warmup: 1}}")
+    )
+    source = from_study(study)
+    evidence = gather(source, analysis_of(source, Question(), images=False))
+    said = {layout: paper_table(evidence, layout).tables[0].caption for layout in ("gains", "ablation")}
+    assert "Holm over 2 gains (planned) and over 1 gain (exploratory)" in said["gains"]
+    assert "Holm over 2 gains (planned), equivalence" in said["ablation"]
+    assert "exploratory)" not in said["ablation"]

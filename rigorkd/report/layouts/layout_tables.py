@@ -64,8 +64,8 @@ def _rows(evidence: Evidence, layout: RowsLayout) -> Table:
     share = percent_text(1 - evidence.analysis.alpha)
     parts = [f"Mean ± standard deviation over {seeds_of(cell.n for cell in evidence.analysis.cells)}."]
     if layout.judged:
-        over = evidence.the_baseline
-        parts.append(f"Gain: over {over}, with its {share} interval alone; {tests_said(evidence)}.")
+        over, cells = evidence.the_baseline, [row.cell.cell for row in members]
+        parts.append(f"Gain: over {over}, with its {share} interval alone; {tests_said(evidence, cells)}.")
         judged = [gain_of(evidence, row.cell.cell, name) for row in members for name in layout.judged]
         parts.append(what_is_marked(evidence, filter(None, judged)).strip())
         others = [label(name) for name in layout.judged if name != evidence.analysis.metric]
