@@ -20,7 +20,7 @@ from rigorkd.protocol.schema import Analysis
 from rigorkd.protocol.smoke import smoke
 from rigorkd.protocol.trainer_spec import CommandSpec
 from rigorkd.records.changes import Removal, cell_of, met, read_changes, removals, tried_in_vain
-from rigorkd.records.command_notes import command_doubts, command_notes
+from rigorkd.records.command_notes import Doubts, command_doubts, command_notes
 from rigorkd.records.data_note import read_examined
 from rigorkd.records.expected import Stale, expected_hashes, stale_runs
 from rigorkd.records.interim import first_shown, read_interim_analyses, seeds_for_run
@@ -92,7 +92,7 @@ class StudyTable:
     user's own images of which all classes are tested; `teachers` have their test top-1 by name.
     `removals` are still in effect: results that somebody took away, or had trained again otherwise.
     `metrics` are those that the protocol asks of its commands, with their goals. `doubts` say why numbers may
-    be those of other runs, which every comparison says.
+    be those of other runs, which every comparison says; `of_runs` tells it of those that are judged.
     `examined` is what is noted of a user's own images.
     `notes` say what the next `run` would refuse, and what a newer rigorkd has written that this one ignores.
     """
@@ -115,6 +115,7 @@ class StudyTable:
     planned_under_0_1: bool = False
     removals: tuple[Removal, ...] = ()
     doubts: tuple[str, ...] = ()
+    of_runs: Doubts | None = None
     metrics: tuple[tuple[str, Literal["max", "min"]], ...] = ()
     examined: Examined | None = None
     images_per_seed: bool = False
@@ -171,7 +172,8 @@ def read_study(folder: Path) -> StudyTable:
         planned_seeds=info.planned_seeds,
         planned_under_0_1=info.planned_under_0_1,
         removals=removed,
-        doubts=(*met(folder, kept), *command_doubts(protocol, kept)),
+        doubts=tuple(met(folder, kept)),
+        of_runs=command_doubts(protocol, kept),
         metrics=tuple(spec.metric_goals().items()) if isinstance(spec, CommandSpec) else (),
         examined=examined,
         images_per_seed=not isinstance(spec, CommandSpec) and spec.dataset.split.tests_per_seed,

@@ -4,14 +4,14 @@ and `figures` show; that it was seen is noted in the study.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rigorkd_analysis.analysis_plan import Contrast, Correction, Pair, Plan, named_by
 from rigorkd_analysis.likeness import says_on_what
 from rigorkd_analysis.paper_sentences import with_cautions
-from rigorkd_analysis.results import Analysis, Family
+from rigorkd_analysis.results import Analysis, Comparison, Family
 
 from rigorkd.metrics import BY_NAME
 from rigorkd.readers.known_names import NAMED, PARAMETERS
@@ -24,6 +24,8 @@ from rigorkd.text import count, is_float
 if TYPE_CHECKING:
     from rigorkd_analysis.stats.anova import Consistency
     from rigorkd_analysis.stats.new_images import Predictions
+
+    from rigorkd.records.command_notes import Doubt
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,8 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
             shown = progress(found.table, plan, study=found.name)
             complete = shown.progress.seeds_complete if shown.progress else 0
             if found.missing or plan.between_looks(complete):  # a look there would spoil the planned ones
-                return replace(shown, warnings=(*shown.warnings, *found.warnings, *found.doubts))
+                doubted = (one.says for one in found.doubted)
+                return replace(shown, warnings=(*shown.warnings, *found.warnings, *doubted))
         plan = found.with_looks(plan)
         known = BY_NAME.get(plan.metric or "")
         declared = dict(found.metrics).get(plan.metric or "")
@@ -166,13 +169,16 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
         result = analyze(found.table, plan, study=found.name, predictions=predictions if read else None)
     notes = (*_other_metrics(found, result.metric), *_lost(lost), *_before_the_end(found))
     notes += found.other_items
-    notes += found.doubts if not any(family.comparisons for family in result.families) else ()
     chosen = tuple(text.partition(", as --")[0] for text in found.warnings if text.startswith(CHOSEN))
 
+    doubts, runs = found.doubted, found.judged_runs
+
     def whole(family: Family) -> Family:
-        return _doubted(family, found.doubts, chosen)
+        return _doubted(family, doubts, runs, chosen)
 
     families = tuple(map(whole, result.families))
+    told = {text for family in families for c in family.comparisons for text in c.warnings}
+    notes += tuple(one.says for one in doubts if one.says not in told)
     secondary = tuple(replace(item, family=whole(item.family)) for item in result.secondary)
     warnings = (*found.warnings, *result.warnings, *notes)
     return replace(result, families=families, secondary=secondary, warnings=warnings)
@@ -220,27 +226,44 @@ def _holding_methods(found: Source, baseline: str) -> str | None:
     return there[0] if len(there) == 1 else None
 
 
-def _doubted(family: Family, doubts: tuple[str, ...], chosen: tuple[str, ...]) -> Family:
-    """The family with doubts of all numbers beside each verdict, and in what is said of each.
+def _doubted(
+    family: Family, doubts: Sequence[Doubt], runs: Mapping[str, Mapping[int, str]], chosen: tuple[str, ...]
+) -> Family:
+    """The family with doubts of its numbers beside each verdict that uses them, and in what is said of each.
 
     So is what was `chosen` by hand in what is said, which is pasted without the captions.
     """
     if not (doubts or chosen):
         return family
-    told = (*doubts, *chosen)
+    of_each = [_doubts_of(one, doubts, runs) for one in family.comparisons]
+    of_all = tuple(dict.fromkeys(text for told in of_each for text in told))
 
     def said(one: Consistency) -> Consistency:
-        return replace(one, says=with_cautions(one.says, told))
+        return replace(one, says=with_cautions(one.says, (*of_all, *chosen)))
 
     comparisons = (
-        replace(one, says=with_cautions(one.says, told), warnings=(*one.warnings, *doubts))
-        for one in family.comparisons
+        replace(one, says=with_cautions(one.says, (*told, *chosen)), warnings=(*one.warnings, *told))
+        for one, told in zip(family.comparisons, of_each, strict=True)
     )
     return replace(
         family,
         comparisons=tuple(comparisons),
         consistency=None if family.consistency is None else said(family.consistency),
         by_method=tuple(map(said, family.by_method)),
+    )
+
+
+def _doubts_of(
+    one: Comparison, doubts: Sequence[Doubt], runs: Mapping[str, Mapping[int, str]]
+) -> tuple[str, ...]:
+    """What is doubted of the runs that a comparison uses; of paired ones at the seeds that all cells have."""
+    cells = [runs.get(cell, {}) for cell in one.weights]
+    seeds = set[int]().union(*cells)
+    if one.test != "unpaired":
+        seeds = seeds.intersection(*cells)
+    used = {run for cell in cells for seed, run in cell.items() if seed in seeds}
+    return tuple(
+        doubt.says for doubt in doubts if doubt.runs is None or not used or not doubt.runs.isdisjoint(used)
     )
 
 
