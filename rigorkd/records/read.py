@@ -40,6 +40,7 @@ from rigorkd.records.study import (
     StudyInfo,
     is_study,
     newest_study,
+    plan_there,
     read_info,
     refuse_too_many,
     remembered_by,
@@ -298,7 +299,7 @@ def _refuse_mixed(folder: Path, records: list[Record], stale: list[Stale], seeds
 
 def added_to(folder: Path, protocol: Protocol) -> tuple[str, ...]:
     """Student cells of a protocol that the first one of its study, if there is one yet, did not declare."""
-    info = read_info(folder) if is_study(folder) else None
+    info = plan_there(folder, protocol)
     if info is None or info.protocols[0] == protocol.text_hash:
         return ()
     known = {cell.name for cell in _protocol(folder, info, info.protocols[0]).cells}
@@ -324,7 +325,7 @@ def says_changed(keys: Sequence[str]) -> str:
 
 def changed_since(folder: Path, protocol: Protocol) -> str:
     """The same of a protocol that is to run into a study, which may not have it yet; "" of a new study."""
-    info = read_info(folder) if is_study(folder) else None
+    info = plan_there(folder, protocol)
     if info is None or info.protocols[-1:] == (protocol.text_hash,):
         return ""
     return says_changed(_changed_by(folder, info, protocol))
@@ -342,7 +343,7 @@ def _changed_by(folder: Path, info: StudyInfo, protocol: Protocol) -> tuple[str,
 
 def foreseen(folder: Path, protocol: Protocol) -> Foreseen:
     """What `analyze` will say of the plan of a study once this protocol has been run into it."""
-    info = read_info(folder) if is_study(folder) else None
+    info = plan_there(folder, protocol)
     if info is None or info.planned is None:
         return Foreseen()
     notes = [changed_since(folder, protocol)]
