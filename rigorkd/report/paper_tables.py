@@ -30,6 +30,7 @@ from rigorkd.report.sentences import (
     CORRECTIONS,
     holm_is_sharper,
     is_unpaired,
+    of_shown,
     own_interval,
     planned_looks,
     reasons,
@@ -38,6 +39,7 @@ from rigorkd.report.sentences import (
     test_of,
     titled,
     warned_of,
+    why_exploratory,
 )
 from rigorkd.text import count, some_of
 
@@ -130,10 +132,9 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         tuple(columns),
         tuple(rows),
         f"Mean ± standard deviation over {seeds}; {share} t interval of the mean of "
-        f"{label(metric)}. p and verdict: {evidence.treated} against baseline, {tests_said(evidence)}."
-        + what_is_marked(evidence, gains.values())
-        + some_not_valid(_families(evidence))
-        + reasons([(distilled.cell, c) for distilled, _, c in pairs])
+        f"{label(metric)}. p and verdict: {evidence.treated} against baseline, "
+        f"{tests_said(evidence, of_all=False)}."
+        + verdicts_said(evidence, [(distilled.cell, c) for distilled, _, c in pairs])
         + latency_note(evidence, measured, models)
         + seconds_note(measured)
         + _FULL * (len(measured) < len(there)),
@@ -222,22 +223,21 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
         rows.append(tuple(row))
         if c.verdict.badge == "better":
             emphasis.add(at)
-    averages, over = _averages(evidence, pairs), []
+    averages, over = _averages(evidence, pairs), list[tuple[Entry, str, str]]()
     for c in averages:
         row, told = _average_row(evidence, c, len(columns))
-        over.append(told)
+        over.append((row[0], *told))
         if c.verdict.badge == "better":
             emphasis.add(len(rows))
         rows.append(tuple(row))
     text = (
         f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}; gain: "
         f"{evidence.treated} minus {evidence.baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
-        f"{tests_said(evidence)}."
+        f"{tests_said(evidence, of_all=True)}."
     )
     text += _averages_said(evidence, averages, over)
-    text += what_is_marked(evidence, (*(c for *_, c in pairs), *averages))
-    text += some_not_valid([*_families(evidence), *(_overall_families(evidence) if averages else ())])
-    text += reasons([*((distilled.cell, c) for distilled, _, c in pairs), *((c.name, c) for c in averages)])
+    shown = [(distilled.cell, c) for distilled, _, c in pairs]
+    text += verdicts_said(evidence, [*shown, *((c.name, c) for c in averages)])
     if second is not None:
         text += " Top-5 is a secondary metric; its intervals are uncorrected."
     text += _FULL * full
@@ -304,12 +304,12 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
     text = f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}."
     if gains:
         text += f" Gain: over {evidence.the_baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
-        text += f"{tests_said(evidence)}."
+        text += f"{tests_said(evidence, of_all=True)}."
     printed = [cell.cell for _, cells in sets for _, members in _factors(cells) for cell in members]
     if gains:
-        text += what_is_marked(evidence, (gains[cell] for cell in printed if cell in gains))
-        text += some_not_valid(_families(evidence))
-        text += reasons([(cell, gains[cell]) for cell in dict.fromkeys(printed) if cell in gains])
+        text += verdicts_said(
+            evidence, [(cell, gains[cell]) for cell in dict.fromkeys(printed) if cell in gains]
+        )
     if len(set(printed)) < len(printed):
         text += " A cell that lies on both arms is printed twice and was run once per seed."
     text += _FULL * (len(others) < len(there))
@@ -393,6 +393,17 @@ def what_is_marked(evidence: Evidence, shown: Iterable[Comparison]) -> str:
     return f"{POST_HOC} added later than the plan; all other gains are exploratory, too, though planned once."
 
 
+def verdicts_said(evidence: Evidence, shown: Iterable[tuple[str, Comparison]]) -> str:
+    """What every caption says of the named gains that its rows show: signs, what is not valid, and stars.
+
+    Those of secondary metrics are among them, where a table shows their verdicts.
+    """
+    rows = list(shown)
+    families = [*evidence.analysis.families, *(item.family for item in evidence.analysis.secondary)]
+    own = of_shown(families, [c for _, c in rows])
+    return what_is_marked(evidence, [c for _, c in rows]) + some_not_valid(own) + reasons(rows)
+
+
 def _is_post_hoc(evidence: Evidence, c: Comparison) -> bool:
     """Whether it is exploratory among planned ones, or, where none is planned any more, never was."""
     families = _families(evidence)
@@ -451,8 +462,8 @@ def _averages(evidence: Evidence, pairs: list[tuple[CellFacts, CellFacts, Compar
     ]
 
 
-def _average_row(evidence: Evidence, c: Comparison, width: int) -> tuple[list[Entry], str]:
-    """An average gain, with the mean of its baseline where that is one cell; and the settings it is over."""
+def _average_row(evidence: Evidence, c: Comparison, width: int) -> tuple[list[Entry], tuple[str, str]]:
+    """An average gain, with the mean of its baseline where that is one cell; its label and the settings."""
     over = [evidence.facts(cell) for cell, weight in c.weights.items() if weight > 0]
     under = [evidence.facts(cell) for cell, weight in c.weights.items() if weight < 0]
     block = over[0].block
@@ -461,25 +472,28 @@ def _average_row(evidence: Evidence, c: Comparison, width: int) -> tuple[list[En
     row: list[Entry] = [block or over[0].student, label, baseline, MISSING]
     row += _tested(c, Numbers(evidence.analysis), evidence)
     told = some_of([cell.label for cell in over], 12)
-    return [*row, *[MISSING] * (width - len(row))], f"{label}: {told}"
+    return [*row, *[MISSING] * (width - len(row))], (label, told)
 
 
-def _averages_said(evidence: Evidence, averages: list[Comparison], over: list[str]) -> str:
+def _averages_said(evidence: Evidence, averages: list[Comparison], over: list[tuple[Entry, str, str]]) -> str:
     """What a caption says of rows of averages: over what they are, and how they are judged."""
     if not averages:
         return ""
     analysis = evidence.analysis
+    # settings that all students have alike are said once; else each row's student is named
+    known = Counter(label for label, _ in {(label, told) for _, label, told in over})
+    named = (f"{student}, " * (known[label] > 1) + f"{label}: {told}" for student, label, told in over)
     judged = [
         family for family in _overall_families(evidence) if any(c in family.comparisons for c in averages)
     ]
     sizes = " and over ".join(
-        f"{count(family.size, 'average gain')} ({'planned' if family.planned else 'exploratory'})"
-        for family in judged
+        f"{count(family.size, 'average gain')} ({_status(evidence, family)})" for family in judged
     )
     how = f"{CORRECTIONS[analysis.correction]} over {sizes}"
+    settings = "; ".join(dict.fromkeys(named))
     return (
-        f" Average gain: the mean of the gains of these settings ({'; '.join(over)}), a question of its own, "
-        f"{how}, and p and intervals are of that."
+        f" Average gain: the mean of the gains of these settings ({settings}), a question of its own, {how}, "
+        "and p and intervals are of that."
     )
 
 
@@ -503,25 +517,37 @@ def _p_name(evidence: Evidence) -> str:
     return p_heading(evidence.analysis.correction, size)
 
 
-def _which(family: Family) -> str:
+def _which(evidence: Evidence, family: Family) -> str:
     """Which gains a family holds, where a table shows several of them in one."""
-    status = "planned" if family.planned else "exploratory"
+    status = _status(evidence, family)
     if family.name != "primary":
         return status
     return f"{status}, the primary one: {', '.join(c.a or c.name for c in family.comparisons)}"
 
 
-def tests_said(evidence: Evidence) -> str:
-    """The test and its correction, and whether it was planned."""
+def _status(evidence: Evidence, family: Family) -> str:
+    """Whether a family was planned, else why not; beside planned ones a sign says of what never was."""
+    if family.planned:
+        return "planned"
+    never = not (family.demoted or family.later)
+    if never and any(one.planned or one.demoted for one in evidence.analysis.families):
+        return "exploratory"
+    return f"exploratory: {why_exploratory(family)}"
+
+
+def tests_said(evidence: Evidence, *, of_all: bool) -> str:
+    """The test and its correction, and whether it was planned; of intervals `of_all` where these stand."""
     analysis = evidence.analysis
     if not (families := _families(evidence)):
         return "no test"
-    over = " and over ".join(f"{count(family.size, 'gain')} ({_which(family)})" for family in families)
+    over = " and over ".join(
+        f"{count(family.size, 'gain')} ({_which(evidence, family)})" for family in families
+    )
     tests = " and ".join(dict.fromkeys(map(test_of, families)))
     text = f"two-sided {tests}, {CORRECTIONS[analysis.correction]} over {over}"
     if analysis.sesoi is not None:  # before what stands apart: a note may be a sentence of its own
         say = Numbers(analysis)
         text += f", equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests"
-    sharper = (holm_is_sharper(analysis, one) for one in families)
+    sharper = (holm_is_sharper(analysis, one) for one in families if of_all and _corrected(evidence))
     notes = dict.fromkeys((planned_looks(analysis), *sharper))
     return text + "".join(f"; {note}" for note in notes if note)
