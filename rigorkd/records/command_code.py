@@ -183,20 +183,28 @@ def unseen_arguments(cells: Iterable[Cell], folder: Path) -> str:
     Raises:
         ExpansionError: the files of a trainer are not there or cannot be read.
     """
-    found = [name_of(path, folder) for path in _unseen(cells, folder)]
-    if not found:
-        return ""
-    return (
-        f"warning: the command reads {', '.join(found[:MOST_NAMED])}, which no hash covers: runs before and"
-        f" after a change of it would be mixed; add inputs: [{_listed(found)}] to the trainer"
-    )
+    cells = list(cells)
+    lacking = _lacked_by(cells, folder)
+    by_whose: dict[str, list[str]] = {}  # whose trainer lacks a file that another's inputs name
+    for name in (name_of(path, folder) for path in _unseen(cells, folder)):
+        by_whose.setdefault(lacking.get(name, ""), []).append(name)
+    told = [
+        f"the command reads {', '.join(found[:MOST_NAMED])}, which no hash covers{of_whom(whose)}: runs"
+        f" before and after a change of it would be mixed; add inputs: [{_listed(found)}] to"
+        f" {whose or 'the trainer'}"
+        for whose, found in by_whose.items()
+    ]
+    return f"warning: {'; '.join(told)}" if told else ""
 
 
-def _unseen(cells: Iterable[Cell], folder: Path) -> list[Path]:
-    """The files that are arguments of commands, but in no hash; no programs, and nothing that runs leave."""
+def _unseen(cells: Iterable[Cell], folder: Path) -> dict[Path, list[str]]:
+    """The files that are arguments of commands, but in no hash, and of whose trainers.
+
+    No programs are among them, and nothing that runs leave.
+    """
     cells = list(cells)
     left = {(folder / name).resolve() for name in left_by_teachers(cells, folder)}
-    found: dict[Path, None] = {}
+    found: dict[Path, list[str]] = {}
     known: dict[str, set[Path]] = {}
     for cell in cells:
         by = cell.trainer
@@ -215,8 +223,8 @@ def _unseen(cells: Iterable[Cell], folder: Path) -> list[Path]:
                 if not name or not path.is_file() or _is_interpreter(path):
                     continue
                 if path.resolve() not in (known[key] | left):
-                    found[path] = None
-    return [*found]
+                    found.setdefault(path, []).append(".".join(map(str, by.place)))
+    return found
 
 
 def _is_interpreter(path: Path) -> bool:
@@ -322,7 +330,7 @@ def _lacked_by(cells: Sequence[Cell], folder: Path) -> dict[str, str]:
     covered, left = _covered(cells, folder)
     known = {path.resolve() for path in covered}
     found = {}
-    for path, places in left.items():
+    for path, places in (*left.items(), *_unseen(cells, folder).items()):
         if path.resolve() in known:
             whose = {("teacher", "trainer"): TEACHERS_OWN, ("trainer",): STUDENTS_OWN}
             names = [whose.get(tuple(place.split(".")), place) for place in places]

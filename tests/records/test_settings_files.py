@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rigorkd.protocol.load import load_protocol
-from rigorkd.records.command_code import as_they_are, changed_settings, uncovered, watched
+from rigorkd.records.command_code import as_they_are, changed_settings, uncovered, unseen_arguments, watched
 from rigorkd.records.command_notes import Doubts
 from rigorkd.records.mixed_files import mixed
 from rigorkd.records.record import Record
@@ -214,6 +214,24 @@ def test_what_the_students_trainer_covers_the_teachers_does_not(tmp_path: Path) 
         told = list(watched(load_protocol(tmp_path / "p.yaml").cells, tmp_path / "p.yaml"))
         assert len(told) == 1 + bool(text)
         assert told[-1].startswith(text or "a change of these makes runs stale: ")
+
+
+@pytest.mark.parametrize(
+    ("given", "whose"), [("", "the trainer"), (", inputs: [a.txt]", "the teacher's own")]
+)
+def test_a_warning_says_whose_trainer_lacks_a_file(tmp_path: Path, given: str, whose: str) -> None:
+    for name in ("s.py", "t.py", "a.txt"):
+        (tmp_path / name).write_text("")
+    text = BOTH.replace("t.py {seed} {out}", "t.py {seed} {out} a.txt").replace("[{T}]", "a.txt [{T}]")
+    (tmp_path / "p.yaml").write_text(text % (given, ""))
+    cells = load_protocol(tmp_path / "p.yaml").cells
+    of_the_teacher = " for the teacher's runs" * bool(given)
+    told = unseen_arguments(cells, tmp_path)
+    assert f"reads a.txt, which no hash covers{of_the_teacher}: runs before" in told
+    assert f"add inputs: [a.txt] to {whose}" in told
+    record = Record(tmp_path, {"cell": "teacher", "seed": 0, "uncovered_files": {"a.txt": "old"}})
+    told = changed_settings(cells, tmp_path, [record])
+    assert f"no hash covers it{of_the_teacher}: if it shapes results, add inputs: [a.txt] to {whose}" in told
 
 
 def says(records: list[Record]) -> list[str]:
