@@ -232,7 +232,9 @@ def _compared(
         )
     plan, notes = common_plan(studies, plan)
     own = [  # doubts of a study are of each of its numbers, which its own analyses say beside each verdict
-        f"{one.source.name}: {text}" for one in studies for text in (*one.source.warnings, *one.source.doubts)
+        f"{one.source.name}: {text}"
+        for one in studies
+        for text in (*one.source.warnings, *(doubt.says for doubt in one.source.doubted))
     ]
     own = [*_at_chance(studies, plan), *own]
     result: Replication | Prediction | Synthesis

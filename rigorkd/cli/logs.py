@@ -85,10 +85,14 @@ def _named(run: str | None, study: Path | None, results: Path) -> tuple[Path, st
     """The study's folder and the run's name; the path of a record's folder names both, a study's no run."""
     from rigorkd.records.study import is_study
 
-    if run is None or (study is None and is_study(Path(run))):
-        return study_folder(study if run is None else Path(run), results), None
+    if run is None:
+        return study_folder(study, results), None
     path = Path(run.rstrip("/"))
-    for parent in path.parents:
-        if study is None and parent != Path() and is_study(parent):
-            return parent, path.relative_to(parent).as_posix()
+    if study is None:
+        for place in (path, results / path):
+            if is_study(place):
+                return place, None
+        for parent in path.parents:
+            if parent != Path() and is_study(parent):
+                return parent, path.relative_to(parent).as_posix()
     return study_folder(study, results), path.as_posix()

@@ -77,9 +77,9 @@ def verify(
     """
     from rigorkd.extras import require
     from rigorkd.records.changes import met
-    from rigorkd.records.command_code import mixed
     from rigorkd.records.integrity import verify_study
     from rigorkd.records.layout import StudyFolder
+    from rigorkd.records.mixed_files import mixed
     from rigorkd.records.read import is_by_command
     from rigorkd.records.record import read_records
 
@@ -90,7 +90,7 @@ def verify(
     again: list[Rerun] = []
     shared: list[str] = []
     # no hash covers these files, so that "all as committed" does not say that they were the same
-    unlike = [] if found.damaged else [*mixed(read_records(StudyFolder(place)))]
+    unlike = [] if found.damaged else [one.says for one in mixed(read_records(StudyFolder(place)))]
     if rerun is not None and not found.damaged and against in (None, found.digest):
         from rigorkd.launch.display import PlainConsole
         from rigorkd.launch.rerun import rerun as repeat

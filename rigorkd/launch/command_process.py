@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import BinaryIO
 
+from rigorkd.launch.error_lines import error_line
 from rigorkd.text import count, duration
 
 MARK, OUT = "RIGORKD_WORKER", "RIGORKD_OUT"
@@ -35,8 +36,8 @@ GRACE = 30.0
 LINGER = 1.0
 """Seconds after the end of a command in which its children may end by themselves."""
 _LOOKS = 4
-TAIL = 2**12
-"""Bytes of what a command printed of which the last line says why it failed."""
+TAIL = 2**15
+"""Bytes of what a command printed last, of which a line says why it failed."""
 SAID = 2**20
 """Bytes of its standard output, and of its error, that are kept for its results."""
 
@@ -54,8 +55,8 @@ class Limits:
 class Ended:
     """How a command ended: `why` it failed (empty if it did not), and how many children it left behind.
 
-    `last_line` is of all that it printed; `stdout` and `stderr` the ends of its standard output and error,
-    where these were kept apart.
+    `last_line` is of all that it printed, `error_line` the last that may say why it failed; `stdout` and
+    `stderr` are the ends of its standard output and error, where these were kept apart.
     """
 
     why: str
@@ -63,6 +64,7 @@ class Ended:
     children: int = 0
     stopped: bool = False
     last_line: str = ""
+    error_line: str = ""
     stdout: str = ""
     stderr: str = ""
 
@@ -117,9 +119,8 @@ def call(
     if running.full:  # what a failed run left is to be looked at, but not at the price of all other runs
         shutil.rmtree(out, ignore_errors=True)
     seconds = time.monotonic() - begun
-    return Ended(
-        why, seconds, 0 if why or stopped else children, stopped, running.last_line(), *running.said()
-    )
+    left = 0 if why or stopped else children
+    return Ended(why, seconds, left, stopped, running.last_line(), running.error_line(), *running.said())
 
 
 class _Running:
@@ -218,6 +219,9 @@ class _Running:
 
     def last_line(self) -> str:
         return last_line(self._tail.decode(errors="replace"))
+
+    def error_line(self) -> str:
+        return error_line(self._tail.decode(errors="replace"))
 
     def said(self) -> list[str]:
         """The ends of its standard output and error, where they are kept apart."""

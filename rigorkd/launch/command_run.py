@@ -152,8 +152,8 @@ class _Worker:
                 again = {"attempt": attempt + 1, "retries": by.trainer.retries}
                 _say(file, CALLED_AGAIN.format(why=ended.why, **again))
             reason = ended.why
-            if reason and ended.last_line:
-                reason = f"{reason}: {printable(ended.last_line)[:LONGEST_REASON]}"
+            if reason and ended.error_line:
+                reason = f"{reason}: {printable(ended.error_line)[:LONGEST_REASON]}"
             if reason.startswith("exit code"):
                 reason += _empty_options(by.filled(self._filled(want, out))[0])
             results: Results | None = None

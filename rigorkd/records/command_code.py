@@ -12,7 +12,7 @@ import datetime
 import glob
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
@@ -28,7 +28,7 @@ from rigorkd.protocol.trainer import CellTrainer, Trainer, program_of
 from rigorkd.records.record import Record
 from rigorkd.records.settings_files import settings_files
 from rigorkd.records.teacher_paths import left_by_teachers
-from rigorkd.text import count, in_yaml, nearest_place, some_of
+from rigorkd.text import in_yaml, nearest_place, some_of
 
 LARGEST = 64 * 2**20
 """Bytes that the code of a command may have in all."""
@@ -41,8 +41,6 @@ MOST_NAMED = 6
 WRITTEN = "changed while the run was trained"
 """Stands for what a file was that a run, or one beside it, wrote itself."""
 
-_ABSENT = ""
-"""Stands for the content of a file that a run did not note, and others of its cell did."""
 UNREAD = "not there yet"
 """Stands for the checksum of an input that a plan does without."""
 
@@ -185,20 +183,28 @@ def unseen_arguments(cells: Iterable[Cell], folder: Path) -> str:
     Raises:
         ExpansionError: the files of a trainer are not there or cannot be read.
     """
-    found = [name_of(path, folder) for path in _unseen(cells, folder)]
-    if not found:
-        return ""
-    return (
-        f"warning: the command reads {', '.join(found[:MOST_NAMED])}, which no hash covers: runs before and"
-        f" after a change of it would be mixed; add inputs: [{_listed(found)}] to the trainer"
-    )
+    cells = list(cells)
+    lacking = _lacked_by(cells, folder)
+    by_whose: dict[str, list[str]] = {}  # whose trainer lacks a file that another's inputs name
+    for name in (name_of(path, folder) for path in _unseen(cells, folder)):
+        by_whose.setdefault(lacking.get(name, ""), []).append(name)
+    told = [
+        f"the command reads {', '.join(found[:MOST_NAMED])}, which no hash covers{of_whom(whose)}: runs"
+        f" before and after a change of it would be mixed; add inputs: [{_listed(found)}] to"
+        f" {whose or 'the trainer'}"
+        for whose, found in by_whose.items()
+    ]
+    return f"warning: {'; '.join(told)}" if told else ""
 
 
-def _unseen(cells: Iterable[Cell], folder: Path) -> list[Path]:
-    """The files that are arguments of commands, but in no hash; no programs, and nothing that runs leave."""
+def _unseen(cells: Iterable[Cell], folder: Path) -> dict[Path, list[str]]:
+    """The files that are arguments of commands, but in no hash, and of whose trainers.
+
+    No programs are among them, and nothing that runs leave.
+    """
     cells = list(cells)
     left = {(folder / name).resolve() for name in left_by_teachers(cells, folder)}
-    found: dict[Path, None] = {}
+    found: dict[Path, list[str]] = {}
     known: dict[str, set[Path]] = {}
     for cell in cells:
         by = cell.trainer
@@ -217,8 +223,8 @@ def _unseen(cells: Iterable[Cell], folder: Path) -> list[Path]:
                 if not name or not path.is_file() or _is_interpreter(path):
                     continue
                 if path.resolve() not in (known[key] | left):
-                    found[path] = None
-    return [*found]
+                    found.setdefault(path, []).append(".".join(map(str, by.place)))
+    return found
 
 
 def _is_interpreter(path: Path) -> bool:
@@ -303,13 +309,33 @@ def changed_settings(cells: Iterable[Cell], folder: Path, records: Iterable[Reco
         return ""
     new, gone = _come_and_gone(cells, folder, records)
     how = dict.fromkeys(new, " (new)") | dict.fromkeys(gone, " (gone)")
-    named = [name + how.get(name, "") for name in names]
-    there = [name for name in names if name not in gone]
-    mend = by_inputs(there) if there else "put it back, or train them again with --retrain-stale"
-    return (
-        f"warning: {some_of(named, MOST_NAMED)} changed after runs of this study were finished, and no hash"
-        f" covers it: {mend}"
-    )
+    by_whose: dict[str, list[str]] = {}  # whose trainer lacks a file that another's inputs name
+    lacking = _lacked_by(cells, folder)
+    for name in names:
+        by_whose.setdefault(lacking.get(name, ""), []).append(name)
+    told = []
+    for whose, some in by_whose.items():
+        named = [name + how.get(name, "") for name in some]
+        there = [name for name in some if name not in gone]
+        mend = by_inputs(there, whose) if there else "put it back, or train them again with --retrain-stale"
+        told.append(
+            f"{some_of(named, MOST_NAMED)} changed after runs of this study were finished, and no hash"
+            f" covers it{of_whom(whose)}: {mend}"
+        )
+    return f"warning: {'; '.join(told)}"
+
+
+def _lacked_by(cells: Sequence[Cell], folder: Path) -> dict[str, str]:
+    """Whose trainer leaves a file uncovered that another's inputs name, by the name of the file."""
+    covered, left = _covered(cells, folder)
+    known = {path.resolve() for path in covered}
+    found = {}
+    for path, places in (*left.items(), *_unseen(cells, folder).items()):
+        if path.resolve() in known:
+            whose = {("teacher", "trainer"): TEACHERS_OWN, ("trainer",): STUDENTS_OWN}
+            names = [whose.get(tuple(place.split(".")), place) for place in places]
+            found[name_of(path, folder)] = " and ".join(dict.fromkeys(names))
+    return found
 
 
 def changed_since(cells: Iterable[Cell], folder: Path, records: Iterable[Record]) -> list[str]:
@@ -320,16 +346,16 @@ def changed_since(cells: Iterable[Cell], folder: Path, records: Iterable[Record]
     """
     records, cells = list(records), list(cells)
     every = set(uncovered(cells, folder))  # none that a teacher leaves, which its students alone do not tell
-    written = {name for record in records for name, told in _noted(record).items() if told == WRITTEN}
+    written = {name for record in records for name, told in noted(record).items() if told == WRITTEN}
     found: dict[str, None] = {}
     for several in _by_trainer(cells):
         names = {cell.name for cell in several}
         own = [record for record in records if record.fields.get("cell") in names]
         for path in (path for path in uncovered(several, folder) if path in every):
             name, now = name_of(path, folder), content_of(path)
-            then = [_noted(record).get(name) for record in own]
+            then = [noted(record).get(name) for record in own]
             if name not in written and any(
-                before != now if before else not _noted(record) and path.stat().st_mtime > _finished(record)
+                before != now if before else not noted(record) and path.stat().st_mtime > _finished(record)
                 for record, before in zip(own, then, strict=True)
             ):
                 found[name] = None
@@ -344,23 +370,23 @@ def _come_and_gone(
 
     A new one is read by the very cell whose runs did not note it: a run notes what its own command may read.
     """
-    written = {name for record in records for name, told in _noted(record).items() if told == WRITTEN}
+    written = {name for record in records for name, told in noted(record).items() if told == WRITTEN}
     new: dict[str, None] = {}
     gone: dict[str, None] = {}
     by_cell: dict[object, list[Record]] = {}
     for record in records:
         by_cell.setdefault(record.fields.get("cell"), []).append(record)
     for cell in cells:
-        own = [record for record in by_cell.get(cell.name, ()) if _notes(record)]
+        own = [record for record in by_cell.get(cell.name, ()) if notes(record)]
         if not own or cell.trainer is None:
             continue
         for record in own:
-            gone |= dict.fromkeys(name for name in _noted(record) if not (folder / name).exists())
+            gone |= dict.fromkeys(name for name in noted(record) if not (folder / name).exists())
         for path in uncovered([cell], folder):
             name = name_of(path, folder)
             if any(
-                name not in _noted(record)
-                and name not in _hashed(record)
+                name not in noted(record)
+                and name not in hashed(record)
                 and path.stat().st_mtime > _finished(record)
                 for record in own
             ):
@@ -368,61 +394,39 @@ def _come_and_gone(
     return [name for name in new if name not in written], [name for name in gone if name not in written]
 
 
-def mixed(records: Iterable[Record], but: Collection[str] = ()) -> Iterator[str]:
-    """What is to be known of records for which files that no hash covers were not the same.
-
-    Not of those that are left out by `but`, which have a note of their own.
-    """
-    states: dict[str, dict[str, list[str]]] = {}
-    records = list(records)
-    noted = {name for record in records for name in _noted(record)}
-    noted_by: dict[object, set[str]] = {}  # a run notes what its own command may read
-    for record in records:
-        noted_by.setdefault(record.fields.get("cell"), set()).update(_noted(record))
-    for record in records:
-        # what hashes of some runs cover, and of others, as of their teachers, do not
-        hashed = {name: told for name, told in _hashed(record).items() if name in noted}
-        beside = {**hashed, **_noted(record)}
-        if _notes(record):  # one of an earlier version knows nothing of what was not there
-            told = dict.fromkeys(noted_by[record.fields.get("cell")] - beside.keys(), _ABSENT)
-            beside |= {name: absent for name, absent in told.items() if name not in _hashed(record)}
-        for name, content in beside.items():
-            states.setdefault(name, {}).setdefault(content, []).append(record.run)
-    for name, by_content in states.items():
-        if len(by_content) > 1 and WRITTEN not in by_content and name not in but:
-            *others, most = sorted(by_content.values(), key=len)
-            few = [run for runs in others for run in runs]
-            how = f"was another for {count(len(few), 'run')} ({some_of(few, 3)}) than for {len(most)},"
-            if lacking := by_content.get(_ABSENT):
-                there = sum(map(len, by_content.values())) - len(lacking)
-                few = lacking
-                how = f"was not there for {count(len(few), 'run')} ({some_of(few, 3)}), and was for {there},"
-            yield (
-                f"{name} {how}"
-                f" and no hash covers it, so that runs of before and after the change are compared:"
-                f" {by_inputs([name])}"
-            )
+TEACHERS_OWN, STUDENTS_OWN = "the teacher's own trainer", "the students' trainer"
+"""Whose trainer lacks a file that others' inputs name."""
 
 
-def by_inputs(names: Sequence[str]) -> str:
-    """The mend of files that no hash covers."""
+def of_whom(whose: str) -> str:
+    """The same behind `no hash covers it`."""
+    if not whose:
+        return ""
+    runs = whose.removeprefix("the trainer of ")
+    told = {TEACHERS_OWN: "the teacher's runs", STUDENTS_OWN: "the students' runs"}
+    return f" for {told.get(whose, f'runs of {runs}')}"
+
+
+def by_inputs(names: Sequence[str], whose: str = "") -> str:
+    """The mend of files that no hash covers; `whose` trainer lacks them, where others' name them."""
+    more = "" if whose else " (a teacher's own trainer has inputs of its own)"
     return (
-        f"if it shapes results, add inputs: [{_listed(names)}] to the trainer, and train them again with"
-        " --retrain-stale (a teacher's own trainer has inputs of its own)"
+        f"if it shapes results, add inputs: [{_listed(names)}] to {whose or 'the trainer'}, and train them"
+        f" again with --retrain-stale{more}"
     )
 
 
-def _noted(record: Record) -> Mapping[str, str]:
+def noted(record: Record) -> Mapping[str, str]:
     """What a record says of files that no hash covers; nothing for one of an earlier version."""
     return {str(name): str(told) for name, told in (record.fields.get("uncovered_files") or {}).items()}
 
 
-def _notes(record: Record) -> bool:
+def notes(record: Record) -> bool:
     """Whether a record noted such files, be there none; one of an earlier version did not."""
     return isinstance(record.fields.get("uncovered_files"), dict)
 
 
-def _hashed(record: Record) -> Mapping[str, str]:
+def hashed(record: Record) -> Mapping[str, str]:
     """What a record says of the files that its hash covers as inputs."""
     told = record.fields.get("inputs") or {}
     return {str(name): str(content) for name, content in told.items()} if isinstance(told, dict) else {}

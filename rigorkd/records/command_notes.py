@@ -7,16 +7,19 @@ can tell from outside; how much the runs of a seed have in common, their numbers
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from statistics import StatisticsError, correlation, median
 
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.cohorts import gain_pairs
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.trainer import OF_A_RUN, CellTrainer
-from rigorkd.records.command_code import mixed
+from rigorkd.records.mixed_files import mixed
 from rigorkd.records.record import Record
 from rigorkd.records.teacher_code import untold_in_code
+from rigorkd.records.teacher_paths import Untold
 from rigorkd.text import count
 
 NOT_VOUCHED = (
@@ -44,13 +47,74 @@ def command_notes(protocol: Protocol, records: Iterable[Record]) -> list[str]:
     ]
 
 
-def command_doubts(protocol: Protocol, records: Iterable[Record]) -> list[str]:
-    """Why numbers of the finished runs may not be what they seem: a warning of every comparison of them."""
-    records = list(records)
-    there = {str(record.fields["cell"]) for record in records}
+@dataclass(frozen=True)
+class Doubt:
+    """Why numbers may not be what they seem; `runs` whose numbers these are, None where it may be any."""
+
+    says: str
+    runs: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """What is doubted of finished runs, to be asked of those that are judged."""
+
+    untold: tuple[Untold, ...]
+    records: tuple[Record, ...]
+
+    def among(self, judged: Collection[str]) -> list[Doubt]:
+        """The doubts of these runs and of the teachers and starts that they were trained from, of no others.
+
+        All that there is, where a run is called otherwise than its record.
+        """
+        by_run = {record.run: record for record in self.records}
+        if not by_run.keys() >= set(judged):
+            judged = by_run.keys()
+        used = {run: self._used_by(by_run[run]) for run in judged}
+        found = []
+        for one in self.untold:
+            if concerned := [run for run in used if str(by_run[run].fields["cell"]) in one.cells]:
+                found.append(Doubt(one.says, frozenset(concerned)))
+        every = dict.fromkeys(record.run for records in used.values() for record in records)
+        there = [record for record in self.records if record.run in every]
+        for file in mixed(there, but=[one.path for one in self.untold]):
+            concerned = [run for run, of in used.items() if not file.runs.isdisjoint(each.run for each in of)]
+            found.append(Doubt(file.says, frozenset(concerned)))
+        return found
+
+    def _used_by(self, record: Record) -> list[Record]:
+        """A record with those that it was trained from, as it names them."""
+        found, left = {record.run: record}, [record]
+        while left:
+            one = left.pop()
+            for kind in ("teacher", "start"):
+                before = self._before(one, kind)
+                if before is not None and before.run not in found:
+                    found[before.run] = before
+                    left.append(before)
+        return [*found.values()]
+
+    def _before(self, record: Record, kind: str) -> Record | None:
+        """The teacher or start of a record: by its hash, else by its cell at the same seed."""
+        by_hash, by_run = self._index
+        if (known := by_hash.get(str(record.fields.get(f"{kind}_run_hash")))) is not None:
+            return known
+        cell = record.fields.get("teacher" if kind == "teacher" else "start_cell")
+        runs = (f"{cell}/seed-{record.fields['seed']}", f"{cell}/seed-fixed")
+        return next((by_run[run] for run in runs if cell and run in by_run), None)
+
+    @cached_property
+    def _index(self) -> tuple[dict[str, Record], dict[str, Record]]:
+        return (
+            {str(record.fields.get("run_hash")): record for record in self.records},
+            {record.run: record for record in self.records},
+        )
+
+
+def command_doubts(protocol: Protocol, records: Iterable[Record]) -> Doubts:
+    """What may be doubted of the finished runs of commands."""
     untold = untold_in_code(protocol.cells, protocol.path.parent.absolute())
-    told = (one.says for one in untold if not there.isdisjoint(one.cells))
-    return [*told, *mixed(records, but=[one.path for one in untold])]
+    return Doubts(tuple(untold), tuple(records))
 
 
 def _by_cell(records: Iterable[Record], metric: str) -> Values:

@@ -21,7 +21,7 @@ from rigorkd.protocol.schema import Analysis
 from rigorkd.protocol.smoke import smoke
 from rigorkd.protocol.trainer_spec import CommandSpec
 from rigorkd.records.changes import Removal, cell_of, met, read_changes, removals, tried_in_vain
-from rigorkd.records.command_notes import command_doubts, command_notes
+from rigorkd.records.command_notes import Doubts, command_doubts, command_notes
 from rigorkd.records.data_note import read_examined
 from rigorkd.records.expected import Stale, expected_hashes, stale_runs
 from rigorkd.records.interim import first_shown, read_interim_analyses, seeds_for_run
@@ -42,6 +42,7 @@ from rigorkd.records.study import (
     StudyInfo,
     is_study,
     newest_study,
+    plan_there,
     read_info,
     refuse_too_many,
     remembered_by,
@@ -93,7 +94,7 @@ class StudyTable:
     user's own images of which all classes are tested; `teachers` have their test top-1 by name.
     `removals` are still in effect: results that somebody took away, or had trained again otherwise.
     `metrics` are those that the protocol asks of its commands, with their goals. `doubts` say why numbers may
-    be those of other runs, which every comparison says.
+    be those of other runs, which every comparison says; `of_runs` tells it of those that are judged.
     `examined` is what is noted of a user's own images.
     `looks_asked` are the looks that its protocols planned, with when.
     `notes` say what the next `run` would refuse, and what a newer rigorkd has written that this one ignores.
@@ -117,6 +118,7 @@ class StudyTable:
     planned_under_0_1: bool = False
     removals: tuple[Removal, ...] = ()
     doubts: tuple[str, ...] = ()
+    of_runs: Doubts | None = None
     metrics: tuple[tuple[str, Literal["max", "min"]], ...] = ()
     examined: Examined | None = None
     images_per_seed: bool = False
@@ -175,7 +177,8 @@ def read_study(folder: Path) -> StudyTable:
         planned_seeds=info.planned_seeds,
         planned_under_0_1=info.planned_under_0_1,
         removals=removed,
-        doubts=(*met(folder, kept), *command_doubts(protocol, kept)),
+        doubts=tuple(met(folder, kept)),
+        of_runs=command_doubts(protocol, kept),
         metrics=tuple(spec.metric_goals().items()) if isinstance(spec, CommandSpec) else (),
         examined=examined,
         images_per_seed=not isinstance(spec, CommandSpec) and spec.dataset.split.tests_per_seed,
@@ -300,7 +303,7 @@ def _refuse_mixed(folder: Path, records: list[Record], stale: list[Stale], seeds
 
 def added_to(folder: Path, protocol: Protocol) -> tuple[str, ...]:
     """Student cells of a protocol that the first one of its study, if there is one yet, did not declare."""
-    info = read_info(folder) if is_study(folder) else None
+    info = plan_there(folder, protocol)
     if info is None or info.protocols[0] == protocol.text_hash:
         return ()
     known = {cell.name for cell in _protocol(folder, info, info.protocols[0]).cells}
@@ -326,7 +329,7 @@ def says_changed(keys: Sequence[str]) -> str:
 
 def changed_since(folder: Path, protocol: Protocol) -> str:
     """The same of a protocol that is to run into a study, which may not have it yet; "" of a new study."""
-    info = read_info(folder) if is_study(folder) else None
+    info = plan_there(folder, protocol)
     if info is None or info.protocols[-1:] == (protocol.text_hash,):
         return ""
     return says_changed(_changed_by(folder, info, protocol))
@@ -344,7 +347,7 @@ def _changed_by(folder: Path, info: StudyInfo, protocol: Protocol) -> tuple[str,
 
 def foreseen(folder: Path, protocol: Protocol) -> Foreseen:
     """What `analyze` will say of the plan of a study once this protocol has been run into it."""
-    info = read_info(folder) if is_study(folder) else None
+    info = plan_there(folder, protocol)
     if info is None or info.planned is None:
         return Foreseen()
     notes = [changed_since(folder, protocol), looks_ahead(folder, protocol).says]

@@ -350,7 +350,7 @@ def register(
         }
     before = json.dumps(document)
     known = [entry["sha256"] for entry in document["protocols"]]
-    if known and known[-1] != protocol.text_hash and not _has_begun(layout):
+    if known and known[-1] != protocol.text_hash and not has_begun(layout):
         document |= {"planned": planned, "protocols": []}
         known = []
     if digest_of(layout.protocol(protocol.text_hash), folder) != protocol.text_hash:
@@ -392,7 +392,18 @@ def looks_since(folder: Path) -> str:
     return max(last_retrained(folder), times[-1] if len(times) > 1 else "")
 
 
-def _has_begun(layout: StudyFolder) -> bool:
+def plan_there(folder: Path, protocol: Protocol) -> StudyInfo | None:
+    """What a study has noted, as it stands once this protocol is run into it; None where that begins anew.
+
+    So it does where there is no study yet, and where nothing has come of the plan that another text fixed.
+    """
+    info = read_info(folder) if is_study(folder) else None
+    if info is None or info.protocols[-1:] == (protocol.text_hash,) or has_begun(StudyFolder(folder)):
+        return info
+    return None
+
+
+def has_begun(layout: StudyFolder) -> bool:
     """Whether anything has come of a run, or may: a record, a checkpoint, what was removed, a job."""
     if (
         is_there(layout.changes_jsonl, layout.path)

@@ -19,6 +19,7 @@ from rigorkd.records.study import is_study
 from rigorkd.report.judging import Question
 from rigorkd.report.rows import Rows, read_rows
 from rigorkd.report.sources import Source, from_sources, from_study
+from rigorkd.text import count, some_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,6 +170,7 @@ def common_plan(sources: Sequence[Runs], asked: Plan) -> tuple[Plan, list[str]]:
     else:
         warnings.append("the smallest effect of interest was given on the command line: exploratory")
     warnings += _other_dispatch(sources)
+    warnings += _other_training(sources)
     return replace(asked, metric=metric, goal=goal, sesoi=sesoi), warnings
 
 
@@ -184,6 +186,39 @@ def _other_dispatch(sources: Sequence[Runs]) -> list[str]:
         return []
     told = "; ".join(f"{name}: {' and '.join(values)}" for name, values in found.items() if values)
     return [f"their processors were not held to the same instructions ({told}): equal runs differ in bits"]
+
+
+def _other_training(sources: Sequence[Runs]) -> list[str]:
+    """That commands, their code or what they read differ between studies, as far as the records tell."""
+    records = {
+        one.source.name: [record for record in one.source.of_runs.records if record.is_by_command]
+        for one in sources
+        if one.source.of_runs is not None
+    }
+    records = {name: found for name, found in records.items() if found}
+    commands: dict[str, dict[str, str]] = {}  # of each cell, by study
+    for name, found in records.items():
+        for record in found:
+            told = str(record.fields.get("command"))
+            commands.setdefault(str(record.fields["cell"]), {})[name] = told
+    differing = {cell: by for cell, by in commands.items() if len(set(by.values())) > 1}
+    files: dict[str, dict[str, set[str]]] = {}  # of each file what it was, by study
+    for name, found in records.items():
+        for record in found:
+            for kind in ("code", "inputs", "uncovered_files"):
+                for file, content in (record.fields.get(kind) or {}).items():
+                    files.setdefault(str(file), {}).setdefault(name, set()).add(str(content))
+    parts = []
+    if differing:
+        cell, by = min(differing.items())
+        some = "; ".join(f"{name}: {command}" for name, command in by.items())
+        parts.append(f"the commands differ for {count(len(differing), 'cell')}, such as {cell} ({some})")
+    whole = {file: by for file, by in files.items() if len(by) == len(records)}
+    if other := sorted(file for file, by in whole.items() if len(set(map(frozenset, by.values()))) > 1):
+        parts.append(f"other content: {some_of(other, 6)}")
+    if lone := sorted(f"{file} ({', '.join(by)})" for file, by in files.items() if file not in whole):
+        parts.append(f"not in each: {some_of(lone, 6)}")
+    return [f"their runs were not trained alike: {'; '.join(parts)}"] if parts else []
 
 
 def _renamed_table(table: pd.DataFrame, renamed: Names) -> pd.DataFrame:

@@ -4,7 +4,7 @@ and `figures` show; that it was seen is noted in the study.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ from rigorkd.text import count, is_float
 if TYPE_CHECKING:
     from rigorkd_analysis.stats.anova import Consistency
     from rigorkd_analysis.stats.new_images import Predictions
+
+    from rigorkd.records.command_notes import Doubt
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,8 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
             shown = progress(found.table, plan, study=found.name)
             complete = shown.progress.seeds_complete if shown.progress else 0
             if found.missing or plan.between_looks(complete):  # a look there would spoil the planned ones
-                return replace(shown, warnings=(*shown.warnings, *found.warnings, *found.doubts))
+                doubted = (one.says for one in found.doubted)
+                return replace(shown, warnings=(*shown.warnings, *found.warnings, *doubted))
         plan = found.with_looks(plan)
         known = BY_NAME.get(plan.metric or "")
         declared = dict(found.metrics).get(plan.metric or "")
@@ -169,8 +172,11 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
         result = analyze(found.table, plan, study=found.name, predictions=predictions if read else None)
     notes = (*_other_metrics(found, result.metric), *_lost(lost), *_before_the_end(found))
     notes += found.other_items
-    notes += found.doubts if not any(family.comparisons for family in result.families) else ()
-    told = _with_cautions(result, found.doubts, (*chosen_of(found.warnings), *found.cautions))
+    told = _with_cautions(
+        result, found.doubted, found.judged_runs, (*chosen_of(found.warnings), *found.cautions)
+    )
+    said = {text for family in told.families for c in family.comparisons for text in c.warnings}
+    notes += tuple(one.says for one in found.doubted if one.says not in said)
     return replace(told, warnings=(*found.warnings, *fell, *result.warnings, *notes))
 
 
@@ -216,6 +222,10 @@ def _holding_methods(found: Source, baseline: str) -> str | None:
     return there[0] if len(there) == 1 else None
 
 
+_Runs = Mapping[str, Mapping[int, str]]
+"""The runs that verdicts use, of each cell by their seeds."""
+
+
 def _fell_away(whole: Source, left: Source, asked: Question, plan: Plan) -> tuple[str, ...]:
     """Which questions the cells that are left out took with them; none where these cannot be judged."""
     from rigorkd_analysis.whole_analysis import asked_of_cells
@@ -242,62 +252,88 @@ def _fell_away(whole: Source, left: Source, asked: Question, plan: Plan) -> tupl
     return (text + "; ".join(told),) if told else ()
 
 
-def _with_cautions(result: Analysis, doubts: tuple[str, ...], chosen: tuple[str, ...]) -> Analysis:
-    """The analysis whose every sentence says what is doubted of all numbers, and what was chosen by hand."""
-    sequential = result.sequential
-    if sequential is not None:
-        # a look that was repeated is what the sequential verdicts are for
-        warned: dict[tuple[str, bool, str], list[str]] = {
-            (family.name, family.planned, c.name): [w for w in c.warnings if not w.startswith(REPEATED)]
-            for family in result.families
-            for c in family.comparisons
-        }
-        comparisons = (
-            replace(
-                one,
-                says=with_cautions(
-                    one.says, (*warned.get((one.family, one.planned, one.name), ()), *doubts, *chosen)
-                ),
-            )
-            for one in sequential.comparisons
-        )
-        result = replace(result, sequential=replace(sequential, comparisons=tuple(comparisons)))
-    if not (doubts or chosen):
-        return result
+def _with_cautions(
+    result: Analysis, doubts: Sequence[Doubt], runs: _Runs, chosen: tuple[str, ...]
+) -> Analysis:
+    """The analysis whose every sentence says what is doubted of its runs, and what was chosen by hand."""
 
     def whole(family: Family) -> Family:
-        return _doubted(family, doubts, chosen)
+        return _doubted(family, doubts, runs, chosen)
 
-    return replace(
+    def of_cells(cells: Iterable[str]) -> tuple[str, ...]:
+        return (*_doubts_of(cells, doubts, runs), *chosen)
+
+    result = replace(
         result,
         families=tuple(map(whole, result.families)),
         secondary=tuple(replace(item, family=whole(item.family)) for item in result.secondary),
-        images=tuple(replace(one, says=with_cautions(one.says, (*doubts, *chosen))) for one in result.images),
+        images=tuple(
+            replace(one, says=with_cautions(one.says, of_cells((one.a, one.b)))) for one in result.images
+        ),
         factorial=tuple(
-            replace(one, says=with_cautions(one.says, (*doubts, *chosen))) for one in result.factorial
+            replace(
+                one,
+                says=with_cautions(one.says, of_cells(cell for test in one.tests for cell in test.cells)),
+            )
+            for one in result.factorial
         ),
     )
+    if (sequential := result.sequential) is None:
+        return result
+    # a look that was repeated is what the sequential verdicts are for
+    warned: dict[tuple[str, bool, str], list[str]] = {
+        (family.name, family.planned, c.name): [w for w in c.warnings if not w.startswith(REPEATED)]
+        for family in result.families
+        for c in family.comparisons
+    }
+    comparisons = (
+        replace(
+            one,
+            says=with_cautions(one.says, (*warned.get((one.family, one.planned, one.name), ()), *chosen)),
+        )
+        for one in sequential.comparisons
+    )
+    return replace(result, sequential=replace(sequential, comparisons=tuple(comparisons)))
 
 
-def _doubted(family: Family, doubts: tuple[str, ...], chosen: tuple[str, ...]) -> Family:
-    """The family with doubts of all numbers beside each verdict, and in what is said of each.
+def _doubted(family: Family, doubts: Sequence[Doubt], runs: _Runs, chosen: tuple[str, ...]) -> Family:
+    """The family with doubts of its numbers beside each verdict that uses them, and in what is said of each.
 
     So is what was `chosen` by hand in what is said, which is pasted without the captions.
     """
-    told = (*doubts, *chosen)
+    if not (doubts or chosen):
+        return family
+    of_each = [
+        _doubts_of(one.weights, doubts, runs, paired=one.test != "unpaired") for one in family.comparisons
+    ]
+    of_all = tuple(dict.fromkeys(text for told in of_each for text in told))
 
     def said(one: Consistency) -> Consistency:
-        return replace(one, says=with_cautions(one.says, told))
+        return replace(one, says=with_cautions(one.says, (*of_all, *chosen)))
 
     comparisons = (
-        replace(one, says=with_cautions(one.says, told), warnings=(*one.warnings, *doubts))
-        for one in family.comparisons
+        replace(one, says=with_cautions(one.says, (*told, *chosen)), warnings=(*one.warnings, *told))
+        for one, told in zip(family.comparisons, of_each, strict=True)
     )
     return replace(
         family,
         comparisons=tuple(comparisons),
         consistency=None if family.consistency is None else said(family.consistency),
         by_method=tuple(map(said, family.by_method)),
+    )
+
+
+def _doubts_of(
+    cells: Iterable[str], doubts: Sequence[Doubt], runs: _Runs, *, paired: bool = True
+) -> tuple[str, ...]:
+    """What is doubted of the runs that a result of cells uses; of paired ones at the seeds that all have."""
+    of = [runs.get(cell, {}) for cell in cells]
+    seeds = set[int]().union(*of)
+    if paired:
+        seeds = seeds.intersection(*of)
+    used = {run for cell in of for seed, run in cell.items() if seed in seeds}
+    return tuple(
+        doubt.says for doubt in doubts if doubt.runs is None or not used or not doubt.runs.isdisjoint(used)
     )
 
 

@@ -31,6 +31,7 @@ from rigorkd.report.sentences import (
     CORRECTIONS,
     holm_is_sharper,
     is_unpaired,
+    of_shown,
     own_interval,
     planned_looks,
     reasons,
@@ -39,6 +40,7 @@ from rigorkd.report.sentences import (
     test_of,
     titled,
     warned_of,
+    why_exploratory,
 )
 from rigorkd.text import count, some_of
 
@@ -133,10 +135,8 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         tuple(rows),
         f"Mean ± standard deviation over {seeds}; {share} t interval of the mean of "
         f"{label(metric)}. p and verdict: {evidence.treated} against baseline, "
-        f"{tests_said(evidence, rows_of)}."
-        + what_is_marked(evidence, gains.values())
-        + some_not_valid(_families_of(evidence, rows_of))
-        + reasons([(distilled.cell, c) for distilled, _, c in pairs])
+        f"{tests_said(evidence, rows_of, of_all=False)}."
+        + verdicts_said(evidence, [(distilled.cell, c) for distilled, _, c in pairs])
         + latency_note(evidence, measured, models)
         + seconds_note(measured)
         + _FULL * (len(measured) < len(there)),
@@ -238,14 +238,11 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     text = (
         f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}; gain: "
         f"{evidence.treated} minus {evidence.baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
-        f"{tests_said(evidence, rows_of)}."
+        f"{tests_said(evidence, rows_of, of_all=True)}."
     )
     text += _averages_said(evidence, averages)
-    text += what_is_marked(evidence, (*(c for *_, c in pairs), *averages))
-    text += some_not_valid(
-        [*_families_of(evidence, rows_of), *(_overall_families(evidence) if averages else ())]
-    )
-    text += reasons([*((distilled.cell, c) for distilled, _, c in pairs), *((c.name, c) for c in averages)])
+    shown = [(distilled.cell, c) for distilled, _, c in pairs]
+    text += verdicts_said(evidence, [*shown, *((c.name, c) for c in averages)])
     if second is not None:
         text += " Top-5 is a secondary metric; its intervals are uncorrected."
     text += _FULL * full
@@ -313,10 +310,10 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
     printed = [cell.cell for _, cells in sets for _, members in _factors(cells) for cell in members]
     if gains:
         text += f" Gain: over {evidence.the_baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
-        text += f"{tests_said(evidence, printed)}."
-        text += what_is_marked(evidence, (gains[cell] for cell in printed if cell in gains))
-        text += some_not_valid(_families_of(evidence, printed))
-        text += reasons([(cell, gains[cell]) for cell in dict.fromkeys(printed) if cell in gains])
+        text += f"{tests_said(evidence, printed, of_all=True)}."
+        text += verdicts_said(
+            evidence, [(cell, gains[cell]) for cell in dict.fromkeys(printed) if cell in gains]
+        )
     if len(set(printed)) < len(printed):
         text += " A cell that lies on both arms is printed twice and was run once per seed."
     text += _FULL * (len(others) < len(there))
@@ -398,6 +395,17 @@ def what_is_marked(evidence: Evidence, shown: Iterable[Comparison]) -> str:
     if any(family.planned for family in _families(evidence)):
         return f"{POST_HOC} exploratory: not planned before the results."
     return f"{POST_HOC} added later than the plan; all other gains are exploratory, too, though planned once."
+
+
+def verdicts_said(evidence: Evidence, shown: Iterable[tuple[str, Comparison]]) -> str:
+    """What every caption says of the named gains that its rows show: signs, what is not valid, and stars.
+
+    Those of secondary metrics are among them, where a table shows their verdicts.
+    """
+    rows = list(shown)
+    families = [*evidence.analysis.families, *(item.family for item in evidence.analysis.secondary)]
+    own = of_shown(families, [c for _, c in rows])
+    return what_is_marked(evidence, [c for _, c in rows]) + some_not_valid(own) + reasons(rows)
 
 
 def _is_post_hoc(evidence: Evidence, c: Comparison) -> bool:
@@ -497,8 +505,7 @@ def _averages_said(evidence: Evidence, averages: list[Comparison]) -> str:
         family for family in _overall_families(evidence) if any(c in family.comparisons for c in averages)
     ]
     sizes = " and over ".join(
-        f"{count(family.size, 'average gain')} ({'planned' if family.planned else 'exploratory'})"
-        for family in judged
+        f"{count(family.size, 'average gain')} ({_status(evidence, family)})" for family in judged
     )
     how = f"{CORRECTIONS[analysis.correction]} over {sizes}"
     return (
@@ -527,35 +534,40 @@ def _p_name(evidence: Evidence) -> str:
     return p_heading(evidence.analysis.correction, size)
 
 
-def _which(family: Family) -> str:
+def _which(evidence: Evidence, family: Family) -> str:
     """Which gains a family holds, where a table shows several of them in one."""
-    status = "planned" if family.planned else "exploratory"
+    status = _status(evidence, family)
     if family.name != "primary":
         return status
     return f"{status}, the primary one: {', '.join(c.a or c.name for c in family.comparisons)}"
 
 
-def _families_of(evidence: Evidence, cells: Collection[str]) -> list[Family]:
-    """The families of gains of which these cells, the rows of a table, have some, with the gains of these."""
-    found = []
-    for family in _families(evidence):
-        if shown := tuple(c for c in family.comparisons if c.a in cells):
-            found.append(replace(family, comparisons=shown))
-    return found
+def _status(evidence: Evidence, family: Family) -> str:
+    """Whether a family was planned, else why not; beside planned ones a sign says of what never was."""
+    if family.planned:
+        return "planned"
+    never = not (family.demoted or family.later)
+    if never and any(one.planned or one.demoted for one in evidence.analysis.families):
+        return "exploratory"
+    return f"exploratory: {why_exploratory(family)}"
 
 
-def tests_said(evidence: Evidence, cells: Collection[str]) -> str:
-    """The test, its correction, and whether it was planned, of the families of `cells`, the rows."""
+def tests_said(evidence: Evidence, cells: Collection[str], *, of_all: bool) -> str:
+    """The test, its correction, and whether it was planned, of the families of `cells`, the rows of a table;
+    of intervals `of_all` where these stand.
+    """
     analysis = evidence.analysis
     families = [f for f in _families(evidence) if any(c.a in cells for c in f.comparisons)]
     if not families:
         return "no test"
-    over = " and over ".join(f"{count(family.size, 'gain')} ({_which(family)})" for family in families)
+    over = " and over ".join(
+        f"{count(family.size, 'gain')} ({_which(evidence, family)})" for family in families
+    )
     tests = " and ".join(dict.fromkeys(map(test_of, families)))
     text = f"two-sided {tests}, {CORRECTIONS[analysis.correction]} over {over}"
     if analysis.sesoi is not None:  # before what stands apart: a note may be a sentence of its own
         say = Numbers(analysis)
         text += f", equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests"
-    sharper = (holm_is_sharper(analysis, one) for one in families)
+    sharper = (holm_is_sharper(analysis, one) for one in families if of_all and _corrected(evidence))
     notes = dict.fromkeys((planned_looks(analysis), *sharper))
     return text + "".join(f"; {note}" for note in notes if note)

@@ -190,6 +190,26 @@ def why_exploratory(family: Family, else_: str = "not planned before the results
     return (family.demoted or else_) + (f" (added later: {some_of(late, 6)})" if late else "")
 
 
+def exploratory_said(families: Iterable[Family]) -> str:
+    """What a caption says of families that were not planned and why, "" where all were."""
+    found = [family for family in families if family.comparisons]
+    late = [family for family in found if not family.planned]
+    if not late:
+        return ""
+    named = [name_of(family, c) for family in late for c in family.comparisons]
+    which = f" ({some_of(named, 4)})" if len(late) < len(found) else ""
+    return f" Exploratory{which}: {' and '.join(dict.fromkeys(map(why_exploratory, late)))}."
+
+
+def of_shown(families: Iterable[Family], shown: Iterable[Comparison]) -> list[Family]:
+    """The families with those comparisons alone that a table or figure shows, as far as there are such."""
+    every = list(shown)
+    kept = (
+        replace(family, comparisons=tuple(c for c in family.comparisons if c in every)) for family in families
+    )
+    return [family for family in kept if family.comparisons]
+
+
 def of_this_call(family: Family) -> str:
     """That pairs which no plan names (`--compare`) are corrected for those of one call, "" of others."""
     asked = family.name == "contrasts" and not (family.planned or family.demoted)

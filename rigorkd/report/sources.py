@@ -17,6 +17,7 @@ from rigorkd_analysis.table_error import TableError
 
 from rigorkd.errors import InputError, StoreError
 from rigorkd.readers.raw import RawTable, Reading
+from rigorkd.records.command_notes import Doubt
 from rigorkd.records.interim import listed_seeds, seen_before
 from rigorkd.records.planned_looks import OTHER_LOOKS, LooksAsked
 from rigorkd.report.rows import located
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from rigorkd_analysis.stats.new_images import Predictions, PredictionSource
 
     from rigorkd.readers.tidying import Tidy
+    from rigorkd.records.command_notes import Doubts
     from rigorkd.records.interim import InterimAnalysis
     from rigorkd.records.read import StudyTable
 
@@ -40,11 +42,11 @@ LONGEST_CAUSE = 200
 class Source:
     """A table with its plan. `folder` is the study's, None for tables; `tidy` is how they were understood.
 
-    `doubts` are warnings of every comparison; `metrics` are those that a protocol asks of its commands,
-    with their goals; `appeared` says when cells that the first protocol had not were added; `clusters` are
-    the groups of a study's test images, in order, where the split keeps groups together; `looks_asked` are
-    the looks that its protocols planned, of which those before the first look are planned ones; `cautions`
-    are what every sentence says, and warnings say at more length.
+    `doubts` are warnings of every comparison, `of_runs` those of comparisons that use certain runs; `metrics`
+    are those that a protocol asks of its commands, with their goals; `appeared` says when cells that the
+    first protocol had not were added; `clusters` are the groups of a study's test images, in order, where the
+    split keeps groups together; `looks_asked` are the looks that its protocols planned, of which those before
+    the first look are planned ones; `cautions` are what every sentence says, and warnings say at more length.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Source:
     looks: tuple[InterimAnalysis, ...] = ()
     tidy: Tidy | None = None
     doubts: tuple[str, ...] = ()
+    of_runs: Doubts | None = None
     metrics: tuple[tuple[str, Literal["max", "min"]], ...] = ()
     appeared: tuple[tuple[str, str], ...] = ()
     clusters: tuple[int, ...] = ()
@@ -163,6 +166,26 @@ class Source:
         chosen_on = self.table["seed"].map(seed_of).isin(self.plan.selection_seeds)
         kept = self.table[~chosen_on].reset_index(drop=True)
         return kept if set(kept["cell"]) == set(self.table["cell"]) else self.table
+
+    @property
+    def doubted(self) -> list[Doubt]:
+        """What is doubted of all numbers, and what of the runs that verdicts use."""
+        found = [Doubt(text) for text in self.doubts]
+        if self.of_runs is not None:
+            found += self.of_runs.among({run for runs in self.judged_runs.values() for run in runs.values()})
+        return found
+
+    @property
+    def judged_runs(self) -> dict[str, dict[int, str]]:
+        """The finished runs of each cell that verdicts use, by their seeds."""
+        judged = self.judged()
+        judged = judged[judged["status"] != "missing"] if "status" in judged else judged
+        found: dict[str, dict[int, str]] = {}
+        if self.of_runs is None:
+            return found
+        for cell, seed in zip(judged["cell"], judged["seed"], strict=True):
+            found.setdefault(str(cell), {})[int(seed)] = f"{cell}/seed-{int(seed)}"
+        return found
 
     @property
     def missing(self) -> int:
@@ -442,6 +465,7 @@ def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | Non
         folder=folder,
         looks=looks,
         doubts=study.doubts,
+        of_runs=study.of_runs,
         metrics=study.metrics,
         appeared=study.appeared,
         clusters=() if study.examined is None else study.examined.clusters,

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from rigorkd_analysis.analysis_plan import Plan
+
+from rigorkd.records.command_notes import Doubts
+from rigorkd.records.record import Record
+from rigorkd.report.compared import Runs, common_plan
+from rigorkd.report.sources import Source
 
 HEADER = "cell,student,method,T,alpha,epochs,seed,test_top1\n"
 
@@ -163,6 +170,23 @@ def test_studies_under_other_instructions_are_told_apart(studies: Path) -> None:
     said = "their processors were not held to the same instructions (a: AVX2; c: AVX512, not fixed)"
     assert told("a.csv", "c.csv") == [f"{said}: equal runs differ in bits"]
     assert told("a.csv", "b.csv", "c.csv")
+
+
+def test_studies_that_were_trained_otherwise_are_told_apart() -> None:
+    def runs(name: str, command: str, **files: str) -> Runs:
+        fields = {"command": command, "code": {"t.py": "1"}, "inputs": files, "seed": 0}
+        records = tuple(Record(Path(), {**fields, "cell": f"main/s/{cell}"}) for cell in ("baseline", "kd"))
+        frame = pd.DataFrame({"cell": ["main/s/kd"], "seed": [0], "acc": [1.0]})
+        source = Source(name, frame, Plan(metric="acc"), lambda _: "", of_runs=Doubts((), records))
+        return Runs(source, Path(name))
+
+    one = runs("one", "python t.py", **{"a.yaml": "1"})
+    assert common_plan([one, runs("two", "python t.py", **{"a.yaml": "1"})], Plan())[1] == []
+    (told,) = common_plan([one, runs("two", "python t.py -x", **{"a.yaml": "2", "b.yaml": "1"})], Plan())[1]
+    assert told == (
+        "their runs were not trained alike: the commands differ for 2 cells, such as main/s/baseline (one:"
+        " python t.py; two: python t.py -x); other content: a.yaml; not in each: b.yaml (two)"
+    )
 
 
 def test_names_are_brought_together(studies: Path) -> None:

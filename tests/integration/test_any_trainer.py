@@ -524,7 +524,8 @@ seeds: 1
     assert "main/small/crash/seed-0: exit code 1: ValueError: no such layer" in done.stderr
     assert "main/small/silent/seed-0: it left no metrics.json in {out}" in done.stderr
     assert "hello from crash" in of(tmp_path, "logs", "main/small/crash/seed-0").stdout
-    for study in ((), (next((tmp_path / "results").glob("*/study.json")).parent,)):
+    folder = next((tmp_path / "results").glob("*/study.json")).parent
+    for study in ((), (folder,), (folder.name,)):
         meant = of(tmp_path, "logs", *study)
         assert meant.returncode == 0, meant.stderr
         assert "the last that failed of " in " ".join(meant.stderr.split())

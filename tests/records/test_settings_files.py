@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from rigorkd.protocol.load import load_protocol
-from rigorkd.records.command_code import as_they_are, changed_settings, mixed, uncovered, watched
+from rigorkd.records.command_code import as_they_are, changed_settings, uncovered, unseen_arguments, watched
+from rigorkd.records.command_notes import Doubts
+from rigorkd.records.mixed_files import mixed
 from rigorkd.records.record import Record
 from rigorkd.records.settings_files import settings_files
 
@@ -214,6 +216,54 @@ def test_what_the_students_trainer_covers_the_teachers_does_not(tmp_path: Path) 
         assert told[-1].startswith(text or "a change of these makes runs stale: ")
 
 
+@pytest.mark.parametrize(
+    ("given", "whose"), [("", "the trainer"), (", inputs: [a.txt]", "the teacher's own")]
+)
+def test_a_warning_says_whose_trainer_lacks_a_file(tmp_path: Path, given: str, whose: str) -> None:
+    for name in ("s.py", "t.py", "a.txt"):
+        (tmp_path / name).write_text("")
+    text = BOTH.replace("t.py {seed} {out}", "t.py {seed} {out} a.txt").replace("[{T}]", "a.txt [{T}]")
+    (tmp_path / "p.yaml").write_text(text % (given, ""))
+    cells = load_protocol(tmp_path / "p.yaml").cells
+    of_the_teacher = " for the teacher's runs" * bool(given)
+    told = unseen_arguments(cells, tmp_path)
+    assert f"reads a.txt, which no hash covers{of_the_teacher}: runs before" in told
+    assert f"add inputs: [a.txt] to {whose}" in told
+    record = Record(tmp_path, {"cell": "teacher", "seed": 0, "uncovered_files": {"a.txt": "old"}})
+    told = changed_settings(cells, tmp_path, [record])
+    assert f"no hash covers it{of_the_teacher}: if it shapes results, add inputs: [a.txt] to {whose}" in told
+
+
+def says(records: list[Record]) -> list[str]:
+    return [one.says for one in mixed(records)]
+
+
+def test_a_changed_file_is_doubted_of_the_runs_that_are_judged_and_their_teachers_alone(
+    tmp_path: Path,
+) -> None:
+    def record(run: str, **fields: object) -> Record:
+        cell, _, seed = run.rpartition("/seed-")
+        return Record(tmp_path, {"cell": cell, "seed": int(seed), "run_hash": run, **fields})
+
+    records = []
+    for seed in range(5):
+        now = "old" if seed < 2 else "new"
+        records.append(record(f"teacher/seed-{seed}", inputs={}, uncovered_files={"conf/a.yaml": now}))
+        for cell in ("baseline", "kd", "ls"):
+            of = {"teacher": "teacher", "teacher_run_hash": f"teacher/seed-{seed}"} if cell == "kd" else {}
+            records.append(record(f"main/net/{cell}/seed-{seed}", inputs={"conf/a.yaml": "new"}, **of))
+    doubts = Doubts((), tuple(records))
+    every = [f"main/net/{cell}/seed-{seed}" for cell in ("baseline", "kd", "ls") for seed in range(5)]
+    (found,) = doubts.among(every)
+    assert found.runs == {"main/net/kd/seed-0", "main/net/kd/seed-1"}
+    assert found.says.startswith("conf/a.yaml was another for 2 runs (teacher/seed-0, teacher/seed-1) than")
+    assert not doubts.among([run for run in every if int(run[-1]) >= 2]), "all trained after the change"
+    assert not doubts.among([run for run in every if "/kd/" not in run]), "no teacher of theirs"
+    (found,) = doubts.among([run for run in every if int(run[-1]) in (1, 2)])
+    assert "was another for 1 run (teacher/seed-1) than for" in found.says
+    assert doubts.among(["of another name"]), "nobody knows which runs these are"
+
+
 def test_a_teacher_of_another_file_than_its_students_is_told(tmp_path: Path) -> None:
     def record(run: str, **fields: object) -> Record:
         cell, _, seed = run.rpartition("/seed-")
@@ -221,11 +271,15 @@ def test_a_teacher_of_another_file_than_its_students_is_told(tmp_path: Path) -> 
 
     students = [record(f"main/net/kd/seed-{seed}", inputs={"conf/a.yaml": "new"}) for seed in range(2)]
     teacher = record("teacher/seed-0", inputs={}, uncovered_files={"conf/a.yaml": "old"})
-    (told,) = mixed([*students, teacher])
+    alone = [teacher]
+    (told,) = says([*students, teacher])
     assert told.startswith(
-        "conf/a.yaml was another for 1 run (teacher/seed-0) than for 2, and no hash covers it"
+        "conf/a.yaml was another for 1 run (teacher/seed-0) than for 2, and no hash covers it for the"
+        " teacher's runs, so that"
     )
-    assert told.endswith("(a teacher's own trainer has inputs of its own)")
+    assert "add inputs: [conf/a.yaml] to the teacher's own trainer, and train" in told
+    (told,) = says([*alone, record("teacher/seed-1", inputs={}, uncovered_files={"conf/a.yaml": "new"})])
+    assert told.endswith("(a teacher's own trainer has inputs of its own)"), "no trainer's inputs name it"
     same = record("teacher/seed-0", inputs={}, uncovered_files={"conf/a.yaml": "new"})
     assert not list(mixed([*students, same]))
     assert not list(mixed(students)), "what hashes cover is stale, not mixed"
@@ -235,7 +289,7 @@ def test_a_file_that_came_or_went_between_runs_is_told_as_a_change(tmp_path: Pat
     def record(seed: int, cell: str = "main/net/kd", **noted: str) -> Record:
         return Record(tmp_path, {"cell": cell, "seed": seed, "uncovered_files": noted})
 
-    (told,) = mixed([record(0), record(1, **{"conf/a.yaml": "new"}), record(2, **{"conf/a.yaml": "new"})])
+    (told,) = says([record(0), record(1, **{"conf/a.yaml": "new"}), record(2, **{"conf/a.yaml": "new"})])
     assert told.startswith(
         "conf/a.yaml was not there for 1 run (main/net/kd/seed-0), and was for 2, and no hash"
     )

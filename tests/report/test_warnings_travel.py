@@ -11,6 +11,8 @@ import pytest
 from rigorkd_analysis.paper_sentences import in_brief, with_cautions
 
 from rigorkd.readers.raw import Reading
+from rigorkd.records.command_notes import Doubts
+from rigorkd.records.record import Record
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.figures.catalog import figures
 from rigorkd.report.gather import gather
@@ -48,6 +50,28 @@ def source(doubts: tuple[str, ...] = (DOUBT,)) -> Source:
 def evidence(doubts: tuple[str, ...] = (DOUBT,)):
     found, asked = source(doubts), Question(sesoi=0.5)
     return gather(found, analysis_of(found, asked, images=False))
+
+
+def test_a_doubt_of_certain_runs_is_said_of_what_uses_them_alone():
+    def record(seed: int, T: int) -> Record:
+        now = "old" if (T, seed) == (1, 0) else "new"
+        cell = f"main/net/kd-T{T}" if T else "main/net/baseline"
+        return Record(Path(), {"cell": cell, "seed": seed, "uncovered_files": {"conf/x.yaml": now}})
+
+    of_runs = Doubts((), tuple(record(seed, T) for seed in range(5) for T in (0, 1, 4)))
+    found = replace(source(()), of_runs=of_runs)
+
+    def told(seeds: tuple[int, ...]) -> dict[str, bool]:
+        asked = Question(sesoi=0.5, seeds=seeds)
+        families = analysis_of(found, asked, images=False).families
+        every = [c for family in families for c in family.comparisons]
+        for c in every:
+            warned = any("conf/x.yaml" in text for text in c.warnings)
+            assert warned == ("conf/x.yaml" in c.says), c.says
+        return {c.a or "average": any("conf/x.yaml" in text for text in c.warnings) for c in every}
+
+    assert told((0, 1, 2)) == {"main/net/kd-T1": True, "main/net/kd-T4": False, "average": True}
+    assert not any(told((1, 2, 3)).values())
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

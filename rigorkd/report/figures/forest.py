@@ -24,7 +24,7 @@ from rigorkd.report.figures.marks import (
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import light
 from rigorkd.report.numbers import Numbers
-from rigorkd.report.sentences import name_of, reasons, some_not_valid, warned_of
+from rigorkd.report.sentences import exploratory_said, name_of, of_shown, reasons, some_not_valid, warned_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,6 +103,8 @@ def _figure(
         for badge, (role, kind) in BADGES.items()
         if badge in badges
     ]
+    of_kind = [one for one in evidence.analysis.families if one.name in (family.name, "primary")]
+    own = of_shown(of_kind, [c for _, members in shown for _, c in members])
     total, drawn = sum(len(m) for _, m in parts), sum(len(m) for _, m in shown)
     return Figure(
         name=name,
@@ -110,7 +112,8 @@ def _figure(
         caption=(
             "An interval that leaves 0 does not decide by itself: the verdict is on the p-value corrected "
             "over the whole family. Arrowheads: the interval goes on beyond the axis."
-            + some_not_valid([family])
+            + exploratory_said(own)
+            + some_not_valid(own)
             + reasons((name_of(family, c), c) for _, members in shown for _, c in members)
         ),
         panels=tuple(_panel(evidence, part, members, limits) for part, members in shown if members),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rigorkd_analysis.results import Comparison
+from rigorkd_analysis.results import GAINS, Comparison
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.evidence import CellFacts, Evidence
@@ -13,7 +13,7 @@ from rigorkd.report.figures.marks import axis_name, difference_name, point, verd
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import Role, light
 from rigorkd.report.numbers import Numbers
-from rigorkd.report.sentences import reasons, warned_of
+from rigorkd.report.sentences import exploratory_said, of_shown, reasons, some_not_valid, warned_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,6 +64,8 @@ def overall(evidence: Evidence) -> Figure | None:
     if len(teachers) > _MAX_TEACHERS:
         omitted.append(f"The first {_MAX_TEACHERS} of {len(teachers)} teachers are drawn.")
     share = percent_text(1 - evidence.analysis.alpha)
+    families = of_shown(evidence.analysis.families, [pairing.gain for pairing in found])
+    families = [family for family in families if family.name in GAINS]
     keys = [Key(evidence.baseline, "hollow", "blue"), Key(evidence.treated, "filled", "vermillion")]
     if teachers:
         keys.insert(0, Key("teacher", "star", "ink"))
@@ -80,6 +82,8 @@ def overall(evidence: Evidence) -> Figure | None:
             f"Left: every seed, the mean and its {share} interval. Right: the paired gain with its {share} "
             "interval; a diamond is equivalent, a filled circle holds after correction, a hollow one is "
             f"inconclusive. Where a student has several {cells}, validation chose the one shown."
+            + exploratory_said(families)
+            + some_not_valid(families)
             + reasons((pairing.distilled.cell, pairing.gain) for pairing in found)
         ),
         panels=(_means(evidence, found), _gains(evidence, found)),

@@ -21,11 +21,12 @@ from rigorkd.report.paper_tables import (
     latency_text,
     marked,
     mean_std,
+    pairing,
     seconds_note,
     tests_said,
-    what_is_marked,
+    verdicts_said,
 )
-from rigorkd.report.sentences import reasons, seeds_of, titled, warned_of
+from rigorkd.report.sentences import seeds_of, titled, warned_of
 
 
 def layout_table(evidence: Evidence, layout: TableLayout) -> Page:
@@ -64,10 +65,9 @@ def _rows(evidence: Evidence, layout: RowsLayout) -> Table:
     share = percent_text(1 - evidence.analysis.alpha)
     parts = [f"Mean ± standard deviation over {seeds_of(cell.n for cell in evidence.analysis.cells)}."]
     if layout.judged:
-        over, cells = evidence.the_baseline, [row.cell.cell for row in members]
-        parts.append(f"Gain: over {over}, with its {share} interval alone; {tests_said(evidence, cells)}.")
-        judged = [gain_of(evidence, row.cell.cell, name) for row in members for name in layout.judged]
-        parts.append(what_is_marked(evidence, filter(None, judged)).strip())
+        over = evidence.the_baseline
+        tests = tests_said(evidence, [row.cell.cell for row in members], of_all=False)
+        parts.append(f"Gain: over {over}{pairing(evidence)}, with its {share} interval alone; {tests}.")
         others = [label(name) for name in layout.judged if name != evidence.analysis.metric]
         if others:
             parts.append(f"Of {' and '.join(others)} the intervals are uncorrected.")
@@ -76,7 +76,8 @@ def _rows(evidence: Evidence, layout: RowsLayout) -> Table:
             for row in members
             for name in layout.judged
         ]
-        parts.append(reasons((cell, gain) for cell, gain in found_gains if gain is not None).strip())
+        shown = [(cell, gain) for cell, gain in found_gains if gain is not None]
+        parts.append(verdicts_said(evidence, shown).strip())
     measured = [column.metric for column in layout.columns if column.metric]
     parts.append(latency_note(evidence, measured, [row.cell for row in members]).strip())
     parts.append(seconds_note([*measured, *(column.difference or "" for column in layout.columns)]).strip())
