@@ -6,8 +6,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from rigorkd_analysis.columns import AVERAGED_OVER, OWN_SETTINGS, SET_TO, is_bare, sets_up, tells
+from rigorkd_analysis.columns import AVERAGED_OVER, OF_METHOD, OWN_SETTINGS, SET_TO, is_bare, sets_up, tells
 from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.runs import Runs
 
@@ -110,7 +111,7 @@ _LONG = {
 _ON = ("std",)
 """Labels that say by themselves that something is on."""
 _CHOICES = ("direction", "form", "scope", "average", "peak", "masks", "entropy_bound")
-"""Columns of a study whose value is a word; one that is not the usual is in a cell's name."""
+"""Settings of methods whose value is a word; one that is not the usual is in a cell's name."""
 _SETTING = re.compile(r"([A-Za-z_]+?)(\d+(?:\.\d+)?)")
 
 
@@ -126,7 +127,8 @@ def named_settings(runs: Runs, cell: int) -> list[str]:
     if method != runs.text("method", cell):
         return []
     others = {word for column in ("teacher", "start") for word in runs.text(column, cell).split("/")}
-    layers = _layers(runs.text("layers", cell))
+    own = _of_method(runs, cell)
+    layers = _layers(own.get("layers"))
     others.add("_".join(layers))  # as names of cells have them
     if layers:
         labels = [label for label in labels if not re.fullmatch("[0-9a-f]{6}", label)]  # many, in short
@@ -136,20 +138,30 @@ def named_settings(runs: Runs, cell: int) -> list[str]:
         switches.append(f"no {_LONG.get(labels[at + 1], labels[at + 1])}")
         del labels[at : at + 2]
     switches += [_LONG[label] for label in labels if label in _ON]
-    chosen = {column: runs.text(column, cell) for column in _CHOICES if column in runs.attributes}
+    chosen = {column: str(own.get(column) or "") for column in _CHOICES}
     choices = [f"{column} {word}" for column, word in chosen.items() if word and word in labels]
     found = (_SETTING.fullmatch(label) for label in labels if label not in others)
     numbers = [f"{_LONG.get(one[1], one[1])} = {one[2]}" for one in found if one and one[1] not in _TOLD]
+    warm = own.get("warmup")  # the usual one is in no name, and keeps the weight low for epochs
+    named = any(one.startswith("warm-up") for one in numbers)
+    numbers += [f"warm-up = {warm:g}"] if warm and not named else []
     told = [f"layers {' and '.join(layers)}"] if layers else []
     return [*numbers, *choices, *switches, *told]
 
 
-def _layers(text: str) -> list[str]:
-    """The layers that a record says a method compares: `pool1`, and `relu2.hidden` of student and teacher."""
+def _of_method(runs: Runs, cell: int) -> dict[str, Any]:
     try:
-        found = json.loads(text or "[]")
-        return [f"{one['student']}.{one['teacher']}" if isinstance(one, dict) else str(one) for one in found]
-    except (ValueError, KeyError, TypeError):
+        found = json.loads(runs.text(OF_METHOD, cell) or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _layers(found: Any) -> list[str]:
+    """The layers that a method compares: `pool1`, and `relu2.hidden` of student and teacher."""
+    try:
+        return [f"{one['student']}.{one['teacher']}" if isinstance(one, dict) else one for one in found or ()]
+    except (KeyError, TypeError):
         return []
 
 

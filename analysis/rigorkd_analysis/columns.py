@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
+OF_METHOD = "of_method"
+"""The column in which a study says what its method is set to beside T and α: JSON, by names."""
 OWN_SETTINGS = "method_settings"
 """The column that says behind a method's name what it was averaged over, or set to: `at T = 4`. No two cells
 are compared by it, and none are told apart: each method has its own."""
@@ -26,7 +28,7 @@ DESCRIPTIVE = frozenset(
         "run", "run_hash", "teacher_run_hash",
         "weights_sha256", "hardware", "dispatch", "device", "versions", "n_test", "table",
         "factor", "params_millions", "macs_millions", "study", "precision", "finished", "select",
-        "selection", "selected_on", "latency_shared", OWN_SETTINGS,
+        "selection", "selected_on", "latency_shared", OWN_SETTINGS, OF_METHOD,
     }
 )  # fmt: skip
 

@@ -81,7 +81,7 @@ class Settled:
             paired=question.plan.test != "unpaired",
         )
         collapsed = fell(equivalent=False)
-        if collapsed is not None and found[0].directed:
+        if collapsed is not None and (found[0].directed or found[0] is Verdict.INCONCLUSIVE):
             members = part.members if isinstance(part, Conjunction) else (part,)
             stands = question.outlying.stands_without
             if all(stands(question.runs, member.weights) for member in members):

@@ -61,6 +61,8 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
     places: dict[tuple[str, ...], int] = {}
     for _, *whose in sets:
         places[tuple(whose)] = places.get(tuple(whose), 0) + 1
+    # of several data sets the one is said, also of a method that was run on no other
+    several = len({tuple(runs.text(part, a) for part in parts) for a in bases}) > 1
     out = []
     for key, some in sets.items():
         if len(some) < 2:
@@ -80,7 +82,7 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
         over = ", ".join(varying(runs, cells))
         shown = "; ".join(filter(None, (over, "" if are_alike(runs, cells) else own)))
         shown = f" ({shown})" if shown else ""
-        within = key[0] if places[key[1:]] > 1 else ""
+        within = key[0] if places[key[1:]] > 1 or several else ""
         name = f"{name}: average of {len(some)}{shown}"
         unlike = _unlike_within(runs, some)
         out.append(LinearContrast(name, weights, averaged=cells, within=within, at=at, unlike=unlike))

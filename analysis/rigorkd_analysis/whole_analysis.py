@@ -103,6 +103,7 @@ def analyze(
                     *own,
                     family.corrected_over,
                     [on_images(question, part, images_of(question, part, by_pair)) for part in own[2]],
+                    family.demoted,
                 )
                 for own, family in zip(asked, found, strict=True)
             ],

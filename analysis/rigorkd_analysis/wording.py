@@ -198,6 +198,8 @@ class Names:
         self._runs = runs
         self._named = named
         self.distils = distils(runs)
+        methods = {runs.text("method", cell) for cell in range(len(runs.cells))}
+        self._among_others = any(is_distillation(method) for method in methods - {"kd", ""})
         self._seen: dict[tuple[str | None, str], set[str]] = {}
         for cell in range(len(runs.cells)):
             if runs.text("method", cell) not in _NOT_DISTILLED:
@@ -220,6 +222,8 @@ class Names:
                 if own and not is_told:  # its name says what it is averaged over, or set to
                     text = text.removesuffix(f" {own}")
                 text += f" ({where[cell] if is_told else runs.cells[cell]})"
+            elif where[cell]:  # on one data set alone it may be the only one of its setting
+                text += f" ({where[cell]})"
             self._unique.append(text)
 
     def _data(self, cell: int) -> list[str]:
@@ -260,6 +264,8 @@ class Names:
     def _method(self, cell: int) -> str:
         """A method in words; one that is not known to distil by its name is called by that alone."""
         method = self._runs.text("method", cell)
+        if method == "kd" and self._among_others:
+            return "KD distillation"  # or what it did would be read of all of them
         if method in _METHODS:
             return _METHODS[method]
         if is_bare(method):

@@ -138,8 +138,11 @@ def half_paths(cells: Iterable[Cell]) -> Iterator[str]:
         told = f"{before} {word}".strip()
         yield (
             f"warning: {names[0]}{more} {gets} {told}, for want of a {name}: in brackets, [{is_one}], it is"
-            " left out there"
+            f" left out there{_HAS_ONE * (name == 'teacher')}"
         )
+
+
+_HAS_ONE = "; a script whose baseline reads a teacher too has it as a start (`starts:`, {start})"
 
 
 def _lacks(cell: Cell) -> set[str]:

@@ -561,7 +561,7 @@ def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:
         for one in family.together.values()
     ]
     if (best := analysis.best) is not None:
-        notes += [may_be_best(item, analysis.alpha) for item in best.sets]
+        notes += [may_be_best(item, analysis) for item in best.sets]
         notes += [Said(pick.says) for pick in best.validation_pick]
         for left in best.leave_one_seed_out:
             text = (

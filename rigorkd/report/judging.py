@@ -70,6 +70,8 @@ class Question:
         known = {where: column for column, where in came.items() if column in found.table}
 
         def told(name: str) -> str:
+            if not isinstance(name, str):
+                return name  # no name at all, which the plan refuses
             column, sign, value = name.partition("=")
             there = not sign or column in found.table or name in set(found.table["cell"])
             return name if there else f"{known.get(f'column {column!r}', column)}={value}"

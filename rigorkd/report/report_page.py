@@ -353,7 +353,7 @@ def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
     if sets:
         best = "highest" if analysis.goal == "max" else "lowest"
         out.append(Said(f"The {best} mean {label(analysis.metric)} need not be that of the best cell."))
-    out += [may_be_best(item, analysis.alpha) for item in sets[:_SETS]]
+    out += [may_be_best(item, analysis) for item in sets[:_SETS]]
     if len(sets) > _SETS:
         out.append(Said(f"“{_BEST}” says it of the other {count(len(sets) - _SETS, 'set')}."))
     if sets:
@@ -417,7 +417,7 @@ def _sections(evidence: Evidence, say: Numbers) -> Iterable[Section]:
         Prose(factorial_sentences(analysis)) if analysis.factorial else None,
         Section("The F tests", (tests,), folded=True) if tests is not None else None,
     )
-    every = [may_be_best(item, analysis.alpha) for item in _sets(analysis)]
+    every = [may_be_best(item, analysis) for item in _sets(analysis)]
     sets = Prose(tuple(every), bullets=True) if len(every) > _SETS else None  # the answer has named the few
     yield section("best", _BEST, sets, report_tables.choice_table(analysis))
     means = cells_table(analysis, say, id="cells-table", most=report_tables.MAX_CELLS)

@@ -392,10 +392,14 @@ def _led(item: _Saying, lead: str) -> _Saying:
     return replace(item, says=Said(item.says, lead=lead).whole)
 
 
-def may_be_best(item: Candidates, alpha: float) -> Said:
-    """Which cells of a set the data cannot tell from the best one."""
-    cells, share = f"{len(item.cells)} cells", percent_text(1 - alpha)
-    if len(item.may_be_best) == len(item.cells):
+def may_be_best(item: Candidates, analysis: Analysis) -> Said:
+    """Which cells of a set the data cannot tell from the best one; after a look none is validly left out."""
+    cells, share = f"{len(item.cells)} cells", percent_text(1 - analysis.alpha)
+    whole = len(item.may_be_best) == len(item.cells)
+    reasons = (c.not_valid or "" for family in analysis.families for c in family.comparisons)
+    if whole and (look := next((text for text in reasons if text.startswith(REPEATED)), "")):
+        text = f"which of {cells} may be the best one is not judged ({look})."
+    elif whole:
         text = f"any of the {cells} may be the best one ({share} confidence)."
     else:
         among = "is" if len(item.may_be_best) == 1 else "is among"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
 from rigorkd_analysis.analysis_plan import Plan, Trend
+from rigorkd_analysis.columns import OF_METHOD
 from rigorkd_analysis.runs import seed_of, suggest
 from rigorkd_analysis.table_error import TableError
 
@@ -446,7 +448,7 @@ def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | Non
 
         warnings += _failures_among(folder, study.missing, study.added)
         runs = pd.concat([study.runs, study.missing.reindex(columns=study.runs.columns)], ignore_index=True)
-    runs = _with_columns_of_trends(folder, runs, plan)
+    runs = _with_settings_of_methods(folder, _with_columns_of_trends(folder, runs, plan))
     looks = read_interim_analyses(folder)
     # after a look, seeds that were asked for and have nothing yet change none of what was seen
     untouched = study.planned_seeds and set(study.runs["seed"]) <= set(study.planned_seeds)
@@ -491,6 +493,14 @@ def _with_columns_of_trends(folder: Path, runs: pd.DataFrame, plan: Plan) -> pd.
         for name in lacking
     }
     return runs.assign(**columns)
+
+
+def _with_settings_of_methods(folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs with what sentences say of a method and no column of the tidy table has, such as layers."""
+    from rigorkd.records.read import read_protocol
+
+    methods = {cell.name: cell.method.model_dump(mode="json") for cell in read_protocol(folder).cells}
+    return runs.assign(**{OF_METHOD: [json.dumps(methods.get(cell, {})) for cell in runs["cell"]]})
 
 
 def _planned_or_complete(

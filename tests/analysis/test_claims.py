@@ -3,6 +3,8 @@ which images, and whether new ones may turn it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -209,3 +211,23 @@ def test_interval_and_p_over_the_family_stand_beside_those_alone():
     assert "over all 2 +" in found.says
     assert "Holm-adjusted p" in found.says
     assert "over all" not in only(table(kd=CLEAR)).says
+
+
+def test_a_run_that_fell_is_no_reason_where_p_decides():
+    """The direction is there without its seed, so it is the correction that leaves the average open."""
+    rng = np.random.default_rng(4)
+    rows = []
+    for at, method in enumerate(("baseline", "m", "s")):
+        for budget in (10, 20, 100):
+            for seed in range(3):
+                value = 80 + budget / 20 + 7.0 * (at > 0) + rng.normal(0, 0.8)
+                fell = method == "baseline" and budget == 20 and seed == 2
+                rows.append((f"{method}-{budget}", method, budget, seed, value - 14 * fell))
+    table = pd.DataFrame(rows, columns=["cell", "method", "n_train", "seed", "test_acc"])
+    plain = Plan(baselines=("method=baseline",))
+    for correction, verdict in (("holm", Verdict.INCONCLUSIVE), ("none", Verdict.BETTER)):
+        family = analyze(table, replace(plain, correction=correction)).family("overall")
+        for c in family.comparisons:
+            assert (c.verdict, c.not_valid) == (verdict, None), (c.p, c.p_adjusted)
+            assert "inconclusive (a seed fell" not in c.says
+            assert any(text.startswith("a seed far behind") for text in c.warnings)

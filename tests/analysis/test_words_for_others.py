@@ -129,10 +129,10 @@ def test_a_weight_that_a_column_says_is_not_said_again_by_the_name():
 def test_a_studys_sentence_says_which_layers_and_switches_its_method_has():
     """Layers are said where they are the usual ones, too; `pool1` and `no-t2` set nothing to a number."""
     layers = {
-        "m/r8/at": '["layer1","layer2"]',
-        "m/r8/at-pool1": '["pool1"]',
-        "m/r8/sp-relu2.hidden": '[{"student":"relu2","teacher":"hidden"}]',
-        "m/r8/kd-T4-a0.5-reverse-no-t2-std": "",
+        "m/r8/at": '{"layers": ["layer1", "layer2"]}',
+        "m/r8/at-pool1": '{"layers": ["pool1"]}',
+        "m/r8/sp-relu2.hidden": '{"layers": [{"student": "relu2", "teacher": "hidden"}]}',
+        "m/r8/kd-T4-a0.5-reverse-no-t2-std": '{"direction": "reverse"}',
     }
     method = {"m/r8/baseline": "baseline", **{cell: re.split("[/-]", cell)[2] for cell in layers}}
     alike = dict.fromkeys(method, "{}")
@@ -140,8 +140,7 @@ def test_a_studys_sentence_says_which_layers_and_switches_its_method_has():
         dict(zip(method, (70, 74, 75, 76, 77), strict=True)),
         method=method,
         student=dict.fromkeys(method, "r8"),
-        layers={"m/r8/baseline": "", **layers},
-        direction={cell: "reverse" * (name == "kd") for cell, name in method.items()},
+        of_method={"m/r8/baseline": "", **layers},
         training=alike,
         views=alike,
     )
@@ -151,7 +150,7 @@ def test_a_studys_sentence_says_which_layers_and_switches_its_method_has():
         "m/r8/at-pool1": "AT distillation at layers pool1",
         "m/r8/sp-relu2.hidden": "SP distillation at layers relu2.hidden",
         "m/r8/kd-T4-a0.5-reverse-no-t2-std": (
-            "Distillation at direction reverse, no factor T², standardized logits"
+            "KD distillation at direction reverse, no factor T², standardized logits"
         ),
     }
 
@@ -185,11 +184,11 @@ def test_an_average_never_goes_over_different_data():
     names = [c.name for c in found.family("overall").comparisons]
     assert names == ["c10/kd: average of 2 (T)", "c100/kd: average of 2 (T)"]
     says = found.family("overall").comparisons[0].says
-    assert says.startswith("Distillation (c10), averaged over 2 settings of T,")
+    assert says.startswith("KD distillation (c10), averaged over 2 settings of T,")
     grouped = analyze(frame.assign(group=frame["dataset"]))  # as the readers of tables name it
     assert [c.name for c in grouped.family("overall").comparisons] == names
     (together,) = found.family("gains").by_method  # of dkd there are two
-    assert "4 settings of dataset and T the gain of distillation in" in together.says
+    assert "4 settings of dataset and T the gain of KD distillation in" in together.says
     assert not together.alike
 
 
@@ -218,3 +217,45 @@ def test_a_setting_that_names_hold_is_told_of_an_average():
     )
     found = analyze(frame, Plan(baselines=("base",)))
     assert found.family("overall").comparisons[0].name.endswith("average of 4 (alpha, width)")
+
+
+def test_a_sentence_says_its_data_set_also_where_no_other_has_that_setting():
+    """DKD at T = 2 was run on one data set alone: its sentence had been the only one without it."""
+    cells = ["a/ce", "a/kd", "a/dkd-2", "a/dkd-4", "b/ce", "b/kd", "b/dkd-4"]
+    method = {cell: cell.split("/")[1].split("-")[0].replace("ce", "baseline") for cell in cells}
+    columns = {
+        "dataset": {cell: cell.split("/")[0] for cell in cells},
+        "method": method,
+        "student": dict.fromkeys(cells, "r8"),
+        "T": {cell: cell.partition("-")[2] for cell in cells},
+    }
+    found = analyze(runs_of({cell: 70 + at for at, cell in enumerate(cells)}, **columns))
+    for c in found.family("gains").comparisons:
+        assert f"({c.a.split('/')[0]})" in c.says
+    (average,) = found.family("overall").comparisons
+    assert average.says.startswith("DKD distillation (a), averaged over ")
+
+
+def test_kd_is_distillation_itself_only_where_it_is_alone():
+    """Beside others what it did would be read of all of them, by the case of its letters."""
+    for others, called in (((), "Distillation"), (("dkd",), "KD distillation"), (("mixup",), "Distillation")):
+        method = {name: name for name in ("baseline", "kd", *others)}
+        frame = runs_of(dict(zip(method, (70, 72, 74), strict=False)), method=method)
+        kd = next(c for c in analyze(frame).family("gains").comparisons if c.a == "kd")
+        assert kd.says.startswith(f"{called} raised ")
+
+
+def test_a_warm_up_is_said_where_it_is_the_usual_one():
+    """It is in no name of a cell then, and the weight that a sentence says was not there from the start."""
+    method = {"m/r8/baseline": "baseline", "m/r8/dkd": "dkd", "m/r8/dkd-w5": "dkd"}
+    alike = dict.fromkeys(method, "{}")
+    frame = runs_of(
+        dict(zip(method, (70, 74, 75), strict=True)),
+        method=method,
+        student=dict.fromkeys(method, "r8"),
+        training=alike,
+        views=alike,
+        of_method=dict(zip(method, ("", '{"warmup": 20}', '{"warmup": 5}'), strict=True)),
+    )
+    told = [c.says.partition(" raised")[0] for c in analyze(frame).family("gains").comparisons]
+    assert sorted(told) == ["DKD distillation at warm-up = 20", "DKD distillation at warm-up = 5"]

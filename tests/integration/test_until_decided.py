@@ -38,7 +38,7 @@ def test_it_stops_when_everything_is_decided(lengths: Path, rigorkd: Rigorkd) ->
     n = len(list(study.glob("main/plain/baseline-e1/seed-*")))
     assert 4 <= n < 10
     assert f"stopped after {n} seeds" in done.stdout
-    named = "longer is better (main/plain/baseline-e12 minus main/plain/baseline-e1)"
+    named = "“longer is better” (main/plain/baseline-e12 minus main/plain/baseline-e1)"
     assert f"{named}: better, decided at " in " ".join(done.stdout.split())
     looks = [json.loads(line)["n"] for line in (study / "looks.jsonl").read_text().splitlines()]
     assert looks == list(range(4, n + 1))

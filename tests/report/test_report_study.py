@@ -10,11 +10,16 @@ import pytest
 from rigorkd_analysis.analysis_plan import AllOf, DifferenceOfGains, Pair, Trend, Weighted
 
 from rigorkd.api import load
+from rigorkd.protocol.load import load_protocol
 from rigorkd.protocol.schema import Analysis
 from rigorkd.records.interim import FILE, note_interim_analysis, read_interim_analyses
 from rigorkd.records.left_out import LeftOut
 from rigorkd.records.read import StudyTable
+from rigorkd.report.judging import Question, analysis_of
+from rigorkd.report.sources import from_study
 from rigorkd.report.study_plan import plan_of
+
+from .conftest import PROTOCOL
 
 CONTRASTS = [
     {"pair": ("m/a", "m/b"), "name": "a beats b"},
@@ -177,3 +182,20 @@ def test_a_real_study_from_run_to_verdicts(rigorkd, tmp_path):
         assert {k: v for k, v in ours.items() if k not in known} == {
             k: v for k, v in theirs.items() if k not in known
         }
+
+
+def test_sentences_of_a_study_say_what_its_methods_are_set_to(made, tmp_path):
+    """From its protocol, as no column has it: layers, and a warm-up that is the usual one and in no name."""
+    kd = "kd: {T: 4, alpha: 0.5, direction: reverse}"
+    methods = f"{{baseline: true, feature: {{layers: [pool1]}}, dkd: {{T: 4}}, {kd}}}"
+    text = PROTOCOL.replace("{baseline: true, kd: {T: [1, 4], alpha: 0.5}}", methods)
+    text = text.partition("  contrasts:")[0]
+    (tmp_path / "made.yaml").write_text(text)
+    cells = [cell.name for cell in load_protocol(tmp_path / "made.yaml").cells if cell.role == "student"]
+    values = {cell: [70 + at + s / 3 + at * s / 9 for s in range(5)] for at, cell in enumerate(cells)}
+    study = made(tmp_path, values, text=text)
+    found = analysis_of(from_study(study), Question(), images=False)
+    said = {c.a.rpartition("/")[2].split("-")[0]: c.says for c in found.family("gains").comparisons}
+    assert said["feature"].startswith("Feature distillation at α = 0.5, layers pool1 ")
+    assert ", warm-up = 20 " in said["dkd"]
+    assert "direction reverse" in said["kd"]

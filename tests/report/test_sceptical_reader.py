@@ -51,9 +51,9 @@ def test_an_interval_that_holds_0_beside_a_rejection_is_called_bonferronis() -> 
 
 
 def test_what_gains_come_to_together_names_metric_and_images_and_claims_nothing_over_0() -> None:
-    for none, word in zip(analyze(table(0.0)).family("gains").by_method, ("DKD d", "d"), strict=True):
+    for none, word in zip(analyze(table(0.0)).family("gains").by_method, ("DKD", "KD"), strict=True):
         assert none.says.startswith("Over the 6 settings of ")
-        assert f" the gain of {word}istillation in test top-1 averages " in none.says
+        assert f" the gain of {word} distillation in test top-1 averages " in none.says
         assert " points on these 1,000 test images (95 % CI of all 2 methods " in none.says
         assert "), so that a gain on average is not shown; " in none.says
     for some in analyze(table()).family("gains").by_method:

@@ -72,13 +72,14 @@ class Sequential:
 @dataclass(frozen=True)
 class Asked:
     """A family before its numbers: what is compared, over how many alpha is held, and of each comparison the
-    images for which its verdict holds, as a sentence has it."""
+    images for which its verdict holds, as a sentence has it; `demoted` says why it is planned no more."""
 
     name: str
     planned: bool
     members: Sequence[Hypothesis]
     m: int
     conditions: Sequence[str]
+    demoted: str = ""
 
 
 def log_e(d: Floats, c2: float) -> Floats:
@@ -244,7 +245,8 @@ def _says(
         if isinstance(part, LinearContrast) and part.averaged:  # any other name tells both sides
             over = f" compared with {question.names.over(part.baselines) or 'the baseline'}"
         seen = f"{say.words} differed by {say.number(last.mean, True)}{say.unit}{over}{on}"
-    status = "" if family.planned else "; exploratory: not planned before the results"
+    why = family.demoted or "not planned before the results"
+    status = "" if family.planned else f"; exploratory: {why}"
     return f"{part.called}: {told}; {seen} ({_numbers(question, family.m, last)}, n = {n} seeds){status}."
 
 
