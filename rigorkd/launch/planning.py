@@ -399,8 +399,25 @@ def protocol_warnings(protocol: Protocol, seeds: tuple[int, ...]) -> list[str]:
     except ExpansionError as error:
         raise located(error.problems, protocol) from None
     lone = lone_cells(protocol.cells, analysis.pairs, planned=bool(analysis.contrasts))
-    told = (sesoi_warning(protocol), lone, unseen, seedless, *untold, *half_paths(protocol.cells))
+    told = (
+        *(sesoi_warning(protocol), lone, unseen, seedless, *untold, *half_paths(protocol.cells)),
+        *_cut_short(protocol.cells),
+    )
     return [warning for warning in told if warning]
+
+
+def _cut_short(cells: Iterable[Cell]) -> Iterator[str]:
+    """Methods whose warm-up training ends before it is over: their loss never has its weight."""
+    found: dict[tuple[str, int, int], None] = {}
+    for cell in cells:
+        warmup = getattr(cell.method, "warmup", 0) if cell.trainer is None and cell.method.warms_up else 0
+        if warmup > cell.training.epochs:
+            found[cell.method.key, warmup, cell.training.epochs] = None
+    for name, warmup, epochs in found:
+        yield (
+            f"warning: {name} has a warm-up of {count(warmup, 'epoch')}, and training ends after {epochs}: "
+            "its loss never gets its whole weight; give it `warmup:`, or more epochs"
+        )
 
 
 def sesoi_warning(protocol: Protocol, records: Iterable[Record] = ()) -> str:

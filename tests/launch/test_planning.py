@@ -19,6 +19,7 @@ from rigorkd.data.synthetic import Synthetic
 from rigorkd.errors import InputError
 from rigorkd.launch.cost import Images, cohort_work, cost, images_of, work_left
 from rigorkd.launch.measure import ON_CPU, _tasks, measure
+from rigorkd.launch.planning import protocol_warnings
 from rigorkd.launch.run_states import RunStates, State, find_run_states
 from rigorkd.models.model import PathStart
 from rigorkd.protocol.load import Protocol, load_protocol
@@ -184,3 +185,19 @@ def test_a_measurement_that_dies_is_named(
     states = states_of(protocol, tmp_path, [0])
     with pytest.raises(InputError, match=r"--measure: the process that trained .* died"):
         measure(protocol, states, (0,), RateBook.of(tmp_path), "reference", lambda text: None)
+
+
+def test_a_warm_up_that_training_cuts_short_is_told(protocol_file: Path) -> None:
+    """DKD's own is 20 epochs: of a shorter training its loss never gets the weight that the protocol says."""
+    plain = protocol_file.read_text()
+    assert "kd: {T: [1, 4], alpha: 0.5}" in plain
+
+    def told(method: str) -> list[str]:
+        protocol_file.write_text(plain.replace("kd: {T: [1, 4], alpha: 0.5}", method))
+        warnings = protocol_warnings(load_protocol(protocol_file), (0, 1, 2))
+        return [text for text in warnings if "warm-up" in text]
+
+    (one,) = told("dkd: {T: 4}")
+    assert one.startswith("warning: dkd has a warm-up of 20 epochs, and training ends after ")
+    assert not told("dkd: {T: 4, warmup: 1}")
+    assert not told("kd: {T: 4, alpha: 0.5}")
