@@ -335,7 +335,7 @@ def _still_missing(
         if max(_or_most(c.seeds_needed) for c in every) <= MAX_SEEDS:
             most = max(_or_most(c.seeds_needed_high) for c in every)
             text += f" (up to {_seeds(most)} if the spread is as large as these seeds allow)"
-        by = "by --sequential"
+        by = "under `analyze --sequential`"
         if analysis.sequential is not None:
             by = "one by one under the sequential verdicts"
         lines.append(f"{text}; seeds are added {ways_to_add(analysis, by, 'fresh ones alone (--seeds)')}.")

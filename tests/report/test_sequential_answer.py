@@ -100,7 +100,7 @@ def test_seeds_are_offered_by_the_ways_that_are_open(made, tmp_path: Path) -> No
 
     rows = first(5)
     made(tmp_path, {**rows, "main/plain/kd-T1-a0.5": (70.5, 69.75, 70.5, 69.5, 70.25)})
-    assert ways() == "by --sequential, or fresh ones alone (--seeds)."
+    assert ways() == "under `analyze --sequential`, or fresh ones alone (--seeds)."
     assert ways(sequential=True) == (
         "one by one under the sequential verdicts, or fresh ones alone (--seeds)."
     )
