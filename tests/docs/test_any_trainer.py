@@ -57,7 +57,7 @@ def test_mdistillers_command_line_is_driven_to_a_verdict(examples: Path, rigorkd
     gains = next(family for family in found["families"] if family["name"] == "gains")
     assert (found["metric"], gains["size"]) == ("test_top1", 2)
     assert all(cell["n"] == 3 and 65 < cell["mean"] < 80 for cell in found["cells"])
-    again = rigorkd("verify", "--rerun", 1)
+    again = rigorkd("verify", "--rerun", 3)  # its noise has no seed, and two decimals: one may come out again
     assert "not deterministic: two runs of one seed differ" in again.stdout
 
 
