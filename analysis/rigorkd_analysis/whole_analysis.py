@@ -553,18 +553,16 @@ def _untuned_baselines(runs: Runs, matcher: Matcher, plan: Plan, averaged: bool)
     """
     if not matcher.any() or "method" not in runs.attributes:
         return []
-    tried: Counter[tuple[str, str, str, str]] = Counter()
-    against: dict[tuple[str, str, str, str], set[int]] = {}
+    # against each baseline: every data set has its own
+    tried: Counter[tuple[tuple[str, str, str, str], int]] = Counter()
     for cell in matcher.targets():
-        baseline, whose = matcher.of(cell), _tuned(runs, cell)
+        baseline = matcher.of(cell)
         if runs.text("method", cell) != runs.text("method", baseline):
-            tried[whose] += 1
-            against.setdefault(whose, set()).add(baseline)
-    if plan.planned and plan.primary in runs.index:
-        tried.pop(_tuned(runs, runs.index[plan.primary]), None)
-    unequal = {whose: k for whose, k in tried.items() if k > 1 and len(against[whose]) == 1}
-    flagged = sorted({(g, s, m, k) for (g, s, m, _), k in unequal.items()})
-    beside = set().union(*(against[whose] for whose in unequal))
+            tried[_tuned(runs, cell), baseline] += 1
+    chosen = _tuned(runs, runs.index[plan.primary]) if plan.planned and plan.primary in runs.index else None
+    unequal = {own: k for own, k in tried.items() if k > 1 and own[0] != chosen}
+    flagged = sorted({(g, s, m, k) for ((g, s, m, _), _), k in unequal.items()})
+    beside = {baseline for _, baseline in unequal}
     shown = [
         f"{m} of {'/'.join(filter(None, (g, s))) or 'this table'} at {k} settings" for g, s, m, k in flagged
     ]
@@ -580,6 +578,8 @@ def _untuned_baselines(runs: Runs, matcher: Matcher, plan: Plan, averaged: bool)
 
 
 def _tuned(runs: Runs, cell: int) -> tuple[str, str, str, str]:
-    """Whose settings a distilled cell is one of: group, student, method and teacher."""
-    text = runs.text
-    return text("group", cell), text("student", cell), text("method", cell), text("teacher", cell)
+    """Whose settings a distilled cell is one of: group and data, student, method and teacher."""
+    group = runs.text("group", cell)
+    words = (runs.text(part, cell) for part in on_what(runs))
+    where = "/".join(filter(None, (group, *(word for word in words if word not in group.split("/")))))
+    return where, runs.text("student", cell), runs.text("method", cell), runs.text("teacher", cell)

@@ -26,8 +26,8 @@ _SIZES = frozenset({"layers", "units", "depth", "width", "size", "dim", "hidden"
 
 
 def seedlike(draft: Draft) -> str | None:
-    """The first column that may hold seeds, as its file spells it: numbers from 0 or 1 on, or any whole ones,
-    each equally often."""
+    """The first column that may hold seeds, as its file spells it: numbers from 0 or 1 on, or any whole ones
+    that are each there equally often."""
     likely = None
     for name in map(str, draft.frame.columns):
         values = draft.frame[name]
@@ -39,12 +39,13 @@ def seedlike(draft: Draft) -> str | None:
             and folded(name) not in INNER
             and _SIZES.isdisjoint(words := re.split("[^a-z]+", name.casefold()))
             and 1 + _REPEATS.isdisjoint(words) < len(often) < len(values)
-            and often.nunique() == 1
         ):
-            numbers = {str(number) for number in often.index}
+            numbers, alike = {str(number) for number in often.index}, often.nunique() == 1
             if numbers in (_counted(0, len(often)), _counted(1, len(often))):
-                return draft.spelt(name)
-            if likely is None and all(re.fullmatch(r"\d{1,9}", number) for number in numbers):
+                rising = often[sorted(often.index, key=int)]
+                if alike or rising.is_monotonic_decreasing:  # some cells have fewer runs
+                    return draft.spelt(name)
+            if alike and likely is None and all(re.fullmatch(r"\d{1,9}", number) for number in numbers):
                 likely = draft.spelt(name)
     return likely
 

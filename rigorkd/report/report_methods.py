@@ -105,8 +105,9 @@ def methods(analysis: Analysis) -> Section:
         "“Detects” is the difference that a test at α/m finds with 80 % power, given the standard deviation "
         "seen; “needs” is the number of seeds for the smallest effect of interest, never for the difference "
         "observed.",
-        "The set that may be best leaves out a cell if another beats it by a one-sided paired test at "
-        "α/(cells − 1), after Hsu (1981); the truly best one stays in it with probability 1 − α or more.",
+        "The set that may be best leaves out a cell if another beats it by a one-sided "
+        f"{_of_pairs(analysis)} at α/(cells − 1), after Hsu (1981); the truly best one stays in it with "
+        "probability 1 − α or more.",
     ]
     if analysis.factorial:
         lines.append(
@@ -143,13 +144,19 @@ def methods(analysis: Analysis) -> Section:
     return Section("Methods", (Prose(tuple(map(Said, lines))), folded), "methods")
 
 
+def _of_pairs(analysis: Analysis) -> str:
+    unpaired = any(c.test == "unpaired" for family in analysis.families for c in family.comparisons)
+    return "Welch test" if unpaired else "paired test"
+
+
 def _test(analysis: Analysis) -> str:
     """The test that was declared, and why."""
     tests = {c.test for family in analysis.families for c in family.comparisons}
     if "unpaired" in tests:
         text = (
             "The unit of replication is the seed. Runs are not paired: each difference is tested by "
-            "Welch's t (1947) with Satterthwaite's degrees of freedom, whatever the cells' variances."
+            "Welch's t (1947) with Satterthwaite's degrees of freedom; a cell that has more than .8 of a "
+            "difference's variance lends it its own n − 1 instead, as Satterthwaite's are too many there."
         )
     else:
         shared = "Runs of one seed share split, batches and, mostly, the teacher, so differences are paired"

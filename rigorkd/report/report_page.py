@@ -258,13 +258,12 @@ def _with_fold(title: str, found: Sequence[_Finding]) -> tuple[Block, ...]:
 def _findings(analysis: Analysis) -> tuple[_Finding, ...]:
     """What a paper may say: every finding, and the gains taken together."""
     out: dict[str, _Finding] = {}  # an unnamed contrast may say what a gain says
-    mixed = _is_of_a_plan(analysis)
     for at, one in sequential_answers(analysis).values():  # which say themselves that they are exploratory
         if one.decided_at is not None:
             said = Said(one.says, f"sequential/comparisons/{at}/says", strong=True)
             out.setdefault(one.says, _Finding(said, one.verdict.label, one.verdict.badge == "worse"))
     for at, family in asked_once(analysis):
-        lead = lead_of(family) if mixed else ""
+        lead = lead_of(family)
         for position, comparison in enumerate(family.comparisons):
             verdict = comparison.verdict
             if verdict is not Verdict.INCONCLUSIVE:
@@ -278,18 +277,13 @@ def _findings(analysis: Analysis) -> tuple[_Finding, ...]:
     return tuple(out.values())
 
 
-def _is_of_a_plan(analysis: Analysis) -> bool:
-    """Whether something was planned, or was until the plan was changed: of mere tables all is exploratory."""
-    return any(family.planned or family.demoted for family in analysis.families)
-
-
 def _open(analysis: Analysis) -> tuple[_Finding, ...]:
     """What stays undecided: the primary gain and each contrast as said, other families by their names.
 
     After a look that is what the sequential verdicts, where there are any, leave open.
     """
     found: dict[str, _Finding] = {}  # a gain that is a contrast too is said once
-    mixed, answers = _is_of_a_plan(analysis), sequential_answers(analysis)
+    answers = sequential_answers(analysis)
     for at, family in asked_once(analysis):
         undecided = [
             (position, c)
@@ -300,13 +294,13 @@ def _open(analysis: Analysis) -> tuple[_Finding, ...]:
         if family.name in QUESTIONS:
             for position, c in undecided:
                 place = f"families/{at}/comparisons/{position}/says"
-                said = Said(c.says, place, lead=lead_of(family) if mixed else "")
+                said = Said(c.says, place, lead=lead_of(family))
                 if (answer := answers.get(asking(family, c))) is not None:
                     said = Said(answer[1].says, f"sequential/comparisons/{answer[0]}/says")
                 found.setdefault(said.text, _Finding(said, Verdict.INCONCLUSIVE.label))
         elif undecided:
             names = some_of([name_of(family, c) for _, c in undecided], _NAMED)
-            later = f" ({lead_of(family)})" if mixed and not family.planned else ""
+            later = f" ({lead_of(family)})" if not family.planned else ""
             text = (
                 f"{titled_family(family)}{later}: {len(undecided)} of {family.size} inconclusive ({names}); "
                 f"the sentence of each is under “{_WORDS}”."

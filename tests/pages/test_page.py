@@ -337,7 +337,9 @@ def test_gains_that_stay_open_are_named_in_the_answer(tmp_path: Path) -> None:
         block for block in page.answer if isinstance(block, Prose) and block.title == "What stays open"
     )
     texts = [line.text for line in open_.lines]
-    assert texts[-1].startswith("Gains over the baseline: 4 of 4 inconclusive (main/net0/kd-T1-a0.1, ")
+    assert texts[-1].startswith(
+        "Gains over the baseline (exploratory): 4 of 4 inconclusive (main/net0/kd-T1-a0.1, "
+    )
     assert "“In words, for a paper”" in texts[-1]
     assert "<summary>In words, for a paper</summary>" in render(page)
 
@@ -352,7 +354,7 @@ def test_findings_of_a_question_that_was_not_planned_say_so_beside_those_that_we
     leads = {line.lead for line in (*seen.lines, *folded.lines)}
     assert leads == {"", "exploratory"}
     alone, _, _ = may_be_said(report_page(evidence))
-    assert {line.lead for line in alone.lines} == {""}
+    assert {line.lead for line in alone.lines} == {"exploratory"}, "each is pasted without the page"
 
 
 def test_every_set_of_cells_has_its_sentence_somewhere(tmp_path: Path) -> None:

@@ -591,3 +591,36 @@ def test_baselines_that_pairs_name_too_are_not_said_to_lack_one(folder):
     assert len(found.family("gains").comparisons) == 4
     assert not any("no baseline with the same" in text for text in found.warnings)
     assert found.family("gains").over == "none"
+
+
+def test_that_tuning_was_unequal_is_said_whatever_names_the_cells(folder):
+    """Each data set has a baseline of its own: that it has two of them is no second setting of it."""
+    rows = [
+        f"{data},r8,{method},{T},{seed},{base + 2 * k + seed / 3 + (k + 1) * seed % 3 / 9:.3f}"
+        for data, base in (("cifar", 70), ("tiny", 55))
+        for k, (method, own) in enumerate((("baseline", ("",)), ("kd", "124"), ("crd", ("",))))
+        for T in own
+        for seed in range(5)
+    ]
+    folder.write("runs.csv", "\n".join(["dataset,student,method,temperature,seed,acc", *rows]))
+    told = []
+    for cell in (None, "dataset,student,method,temperature"):
+        asked = {} if cell is None else {"cell": cell}
+        found = analysis_of(folder.open("runs.csv", metric="acc", **asked), Question(), images=False)
+        told.append([text for text in found.warnings if text.startswith("tuning was unequal")])
+    assert told[0] == told[1]
+    assert told[0][0].startswith(
+        "tuning was unequal: kd of cifar/r8 at 3 settings; kd of tiny/r8 at 3 settings"
+    )
+
+
+def test_a_column_that_counts_runs_is_offered_where_some_cells_have_fewer(folder):
+    rows = [
+        f"{run},{method},{70 + run / 3:.2f}"
+        for method, n in (("kd", 3), ("dkd", 2))
+        for run in range(1, n + 1)
+    ]
+    folder.write("runs.csv", "\n".join(["no,method,acc", *rows]))
+    refused = " ".join(folder.refusal("runs.csv").split())
+    assert "such as --seed no" in refused
+    assert "--unpaired, too, if a column only counts runs" in refused

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from rigorkd_analysis import Pair, Plan, TableError, Trend, analyze
 
 from rigorkd.errors import InputError
-from rigorkd.report.judging import Question
+from rigorkd.readers.raw import Reading
+from rigorkd.report.judging import Question, analysis_of
 from rigorkd.report.rows import at, located, read_rows
-from rigorkd.report.sources import _with_columns_of_trends, from_csv, from_study
+from rigorkd.report.sources import _with_columns_of_trends, from_csv, from_frame, from_study
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -100,3 +103,29 @@ def test_semicolons_and_tabs_are_read_with_their_decimal_commas(tmp_path):
         assert rows.columns == ("name", "top1")
         assert rows.rows == (("a", "70.1 ± 0.2"), ("b", "72"), ("c, d", "71.9 %"))
     assert read_rows(write(tmp_path, "name;images\na;1,000\nb;1,000.5\n")).rows[0] == ("a", "1,000")
+
+
+def test_the_methods_of_an_unpaired_page_are_those_of_its_tests():
+    """Degrees of freedom that lean on one cell are that cell's, and no paired test leaves cells out."""
+    from rigorkd.report.gather import gather
+    from rigorkd.report.page import Prose, flat
+    from rigorkd.report.report_page import report_page
+
+    draw = np.random.default_rng(1)
+    rows = [
+        {"cell": cell, "method": method, "seed": seed, "test_acc": 70 + at + draw.normal(0, 0.3)}
+        for at, (cell, method) in enumerate((("base", "baseline"), ("kd", "kd"), ("dkd", "dkd")))
+        for seed in range(5)
+    ]
+    said = {}
+    for unpaired in (False, True):
+        asked = Question(unpaired=unpaired)
+        found = from_frame(pd.DataFrame(rows), Reading(), "test_acc", "runs")
+        page = report_page(gather(found, analysis_of(found, asked, images=False)))
+        said[unpaired] = " ".join(
+            line.text for block in flat(page.everything) if isinstance(block, Prose) for line in block.lines
+        )
+    assert "lends it its own n − 1 instead" in said[True]
+    assert "by a one-sided Welch test at α/(cells − 1)" in said[True]
+    assert "by a one-sided paired test at α/(cells − 1)" in said[False]
+    assert "Satterthwaite's are too many" not in said[False]
