@@ -220,7 +220,7 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
         for name in columns
         if own[name].nunique() > 1 and name not in ("run", "run_id", "time") and not is_metric(name)
     ]
-    offer = ""
+    offer, told = "", varying
     if inner:
         hint = (
             f"the unit of replication is the seed: average over {inner!r} first (--average {inner}); "
@@ -259,14 +259,23 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
         what = draft.spelt(merged[0])
         hint = f"{what} is empty in these rows: if it was a merged cell, write it in each row; else {hint}"
         offer = ""
-    lines = " and ".join(draft.table.place(int(row)) for row in done[:2])
+    pair = _that_differ(frame, done, told)
+    lines = " and ".join(draft.table.place(int(row)) for row in pair)
     raise draft.table.error(
         f"seed {own['seed'].iloc[0]} of {own['cell'].iloc[0]} is there {len(own)} times ({lines})",
         hint,
-        int(done[1]),
+        pair[1],
         "seed",
         cell=offer,
     )
+
+
+def _that_differ(frame: pd.DataFrame, rows: NDArray[np.intp], columns: Sequence[str]) -> list[int]:
+    """The first of some rows, and the next that differs from it in these columns, else the second."""
+    values = frame[list(columns)]
+    first = int(rows[0])
+    other = next((int(row) for row in rows[1:] if not values.iloc[row].equals(values.iloc[first])), None)
+    return [first, int(rows[1]) if other is None else other]
 
 
 def _counted(draft: Draft, own: pd.DataFrame, rows: NDArray[np.bool_]) -> list[str]:

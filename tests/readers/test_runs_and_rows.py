@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -245,3 +246,22 @@ def test_a_column_whose_name_counts_something_is_offered_where_it_alone_tells_ro
     folder.write("runs.csv", "\n".join(["method,N,seed,acc,oracle", *rows]))
     assert "give --cell method,N" in folder.refusal("runs.csv", metric="acc")
     assert folder.open("runs.csv", metric="acc", cell="method,N").table["cell"].nunique() == 4
+
+
+def test_rows_that_are_named_differ_in_what_is_said_of_them(folder):
+    """The first two of a seed were, though these differ in something else."""
+    rows = [
+        f"{data},{net},{loss},{T},{seed},{70 + seed}"
+        for data in ("c10", "c100")
+        for net in ("resnet56", "wrn_40_2")
+        for loss, T in (("baseline", ""), ("crd", ""), ("kd", "1"), ("kd", "4"))
+        for seed in range(3)
+    ]
+    folder.write("runs.csv", "\n".join(["data,big_net,loss,tau,random_seed,acc1", *rows]))
+    told = folder.refusal("runs.csv")
+    named = re.search(r"these rows differ in ([a-z_]+)", told)[1]
+    places = re.findall(r"runs\.csv:(\d+)", told.partition(" times (")[2])
+    assert len(places) == 2
+    at = ("data", "big_net", "loss", "tau").index(named)
+    first, second = (rows[int(line) - 2].split(",")[at] for line in places)
+    assert first != second
