@@ -12,7 +12,7 @@ import numpy as np
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Trend, Weighted
 from rigorkd_analysis.axes import AXES, SAME_AXIS, are_alike, kept_to, own_settings, varying
 from rigorkd_analysis.baseline_matching import Matcher
-from rigorkd_analysis.likeness import on_what, unlike_training
+from rigorkd_analysis.likeness import on_what, place, unlike_training
 from rigorkd_analysis.questions import Conjunction, Hypothesis, LinearContrast, difference_of
 from rigorkd_analysis.runs import Runs, suggest
 from rigorkd_analysis.table_error import TableError
@@ -45,10 +45,7 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
     parts = on_what(runs)
 
     def key_of(cell: int) -> tuple[str, ...]:
-        group, *rest = (runs.text(c, cell) for c in ("group", *parts, "student", "method"))
-        told = group.split("/")  # the readers of tables name a group by its data
-        on = (word for word in rest[: len(parts)] if word not in told)
-        return ("/".join(filter(None, (group, *on))), *rest[len(parts) :])
+        return place(runs, cell, parts), runs.text("student", cell), runs.text("method", cell)
 
     for gain in gains:
         assert gain.pair is not None

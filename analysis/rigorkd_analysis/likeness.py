@@ -52,6 +52,14 @@ def on_what(runs: Runs) -> tuple[str, ...]:
     return tuple(found)
 
 
+def place(runs: Runs, cell: int, parts: Sequence[str]) -> str:
+    """A cell's group, with the data of these columns that the group does not name itself."""
+    group = runs.text("group", cell)
+    told = ("", *group.split("/"))
+    words = (runs.text(part, cell) for part in parts)
+    return "/".join(filter(None, (group, *(word for word in words if word not in told))))
+
+
 def may_be_methods(runs: Runs, column: str) -> bool:
     """Whether a column that says on what was measured, by its name alone, may hold methods: none are told.
 

@@ -98,13 +98,14 @@ class Outlying:
         Args:
             d: the differences that are tested, of shape (members, seeds); None where runs are not paired.
         """
+        if not self.far[list(cells)].any():
+            return
         apart = np.ones(len(runs.seeds), dtype=bool) if d is None else self._apart(runs, cells)
-        shows = np.ones(len(runs.seeds), dtype=bool) if d is None else np.asarray(_stand_out(d).any(axis=0))
         for cell in cells:
             for seed in map(int, np.flatnonzero(self.far[cell])):
                 collapsed = bool(self.collapsed[cell, seed])
                 moved = apart[seed] or self._alone(runs, cells, cell, seed, share=ALIKE)
-                if collapsed or (shows[seed] and moved):
+                if collapsed or (moved and (d is None or any(_stands_out(row, seed) for row in d))):
                     word = "a seed far behind" if collapsed else "an outlying seed"
                     yield f"{word}: {_named(runs, cell, seed, float(self.medians[cell]))}"
 
@@ -127,15 +128,12 @@ class Outlying:
         )
 
 
-def _stand_out(d: Floats) -> NDArray[np.bool_]:
-    """Which differences are further from the mean of the others than three standard deviations of these."""
-    out = np.zeros(d.shape, dtype=bool)
-    for row, found in zip(out, d, strict=True):
-        there = np.flatnonzero(~np.isnan(found))
-        for seed in there if len(there) >= 3 else ():
-            others = found[there[there != seed]]
-            row[seed] = abs(found[seed] - others.mean()) > FAR_POOLED * others.std(ddof=1)
-    return out
+def _stands_out(d: Floats, seed: int) -> bool:
+    """Whether a difference is further from the mean of the others than three standard deviations of these."""
+    others = np.delete(d, seed)
+    others = others[~np.isnan(others)]
+    far = len(others) > 1 and abs(d[seed] - others.mean()) > FAR_POOLED * others.std(ddof=1)
+    return bool(far)  # not of a seed without a difference
 
 
 def _mean(values: Floats) -> float:

@@ -15,7 +15,7 @@ from rigorkd_analysis.analysis_plan import TABLE_CONDITIONS, Pair, Plan
 from rigorkd_analysis.baseline_matching import Matcher
 from rigorkd_analysis.families import build_family, images_of, on_images
 from rigorkd_analysis.hypotheses import all_gains, all_pairs, averages, resolve
-from rigorkd_analysis.likeness import copied, may_be_methods, on_what
+from rigorkd_analysis.likeness import copied, may_be_methods, on_what, place
 from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy, is_top5, sesoi_off_scale, words_of
 from rigorkd_analysis.named_pairs import each_pair, left_over
 from rigorkd_analysis.offered_baselines import likely, offered
@@ -553,13 +553,15 @@ def _untuned_baselines(runs: Runs, matcher: Matcher, plan: Plan, averaged: bool)
     """
     if not matcher.any() or "method" not in runs.attributes:
         return []
+    parts = on_what(runs)
     # against each baseline: every data set has its own
     tried: Counter[tuple[tuple[str, str, str, str], int]] = Counter()
     for cell in matcher.targets():
         baseline = matcher.of(cell)
         if runs.text("method", cell) != runs.text("method", baseline):
-            tried[_tuned(runs, cell), baseline] += 1
-    chosen = _tuned(runs, runs.index[plan.primary]) if plan.planned and plan.primary in runs.index else None
+            tried[_tuned(runs, cell, parts), baseline] += 1
+    primary = runs.index.get(plan.primary or "") if plan.planned else None
+    chosen = None if primary is None else _tuned(runs, primary, parts)
     unequal = {own: k for own, k in tried.items() if k > 1 and own[0] != chosen}
     flagged = sorted({(g, s, m, k) for ((g, s, m, _), _), k in unequal.items()})
     beside = {baseline for _, baseline in unequal}
@@ -577,9 +579,7 @@ def _untuned_baselines(runs: Runs, matcher: Matcher, plan: Plan, averaged: bool)
     return [f"tuning was unequal: {'; '.join(shown[:4])}{more}, {base}; {claim}"]
 
 
-def _tuned(runs: Runs, cell: int) -> tuple[str, str, str, str]:
+def _tuned(runs: Runs, cell: int, parts: Sequence[str]) -> tuple[str, str, str, str]:
     """Whose settings a distilled cell is one of: group and data, student, method and teacher."""
-    group = runs.text("group", cell)
-    words = (runs.text(part, cell) for part in on_what(runs))
-    where = "/".join(filter(None, (group, *(word for word in words if word not in group.split("/")))))
-    return where, runs.text("student", cell), runs.text("method", cell), runs.text("teacher", cell)
+    text = runs.text
+    return place(runs, cell, parts), text("student", cell), text("method", cell), text("teacher", cell)

@@ -11,6 +11,7 @@ from rigorkd_analysis.published.printed_commas import pointed
 from rigorkd_analysis.published.printed_html import html_tables
 from rigorkd_analysis.published.printed_marks import (
     LONGEST,
+    braced,
     without_commands,
     without_links,
     without_markdown,
@@ -461,12 +462,7 @@ def _argument(text: str, at: int) -> tuple[str, int]:
         at = skipped.end()
     if not text.startswith("{", at):
         return text[at : at + 1], min(at + 1, len(text))
-    depth = 0
-    for end in range(at, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[end], 0)
-        if depth == 0:
-            return text[at + 1 : end], end + 1
-    return text[at + 1 :], len(text)
+    return braced(text, at)
 
 
 def _one_lined(body: str) -> str:

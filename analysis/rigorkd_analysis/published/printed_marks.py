@@ -95,7 +95,7 @@ def without_commands(text: str) -> str:
     while found := _SHOWS_LAST.search(text):
         end, words = found.end(), list[str]()
         for _ in range(_ARGUMENTS.get(found[1], 1)):
-            word, end = _braced(text, end)
+            word, end = braced(text, end)
             words.append(word)
         shown = words[0] if found[1] == "texorpdfstring" else words[-1]
         text = f"{text[: found.start()]}{shown}{text[end:]}"
@@ -104,13 +104,13 @@ def without_commands(text: str) -> str:
         if found.start() < at:  # within a footnote
             continue
         kept += text[at : found.start()]
-        word, at = _braced(text, found.end())
+        word, at = braced(text, found.end())
         keys += [word] if "cite" in found[0] else []
     kept += text[at:]
     return kept if kept.strip(" ~{}\\,") or not keys else " ".join(keys)
 
 
-def _braced(text: str, at: int) -> tuple[str, int]:
+def braced(text: str, at: int) -> tuple[str, int]:
     """The argument in braces at a place and where it ends; "" where none stands there."""
     while at < len(text) and text[at].isspace():
         at += 1
