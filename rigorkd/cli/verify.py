@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,27 @@ from rigorkd.text import printable, unhidden
 if TYPE_CHECKING:
     from rigorkd.launch.rerun import Rerun
     from rigorkd.records.integrity import Verified
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What `verify` says of a study, in whatever format.
+
+    Attributes:
+        folder: The study's.
+        found: What hashing its files told.
+        again: The runs that were repeated.
+        against: The digest that it was compared with.
+        shared: Files that a run read, met elsewhere, that no repetition tells of.
+        unlike: Cells whose runs read different files.
+    """
+
+    folder: Path
+    found: Verified
+    again: list[Rerun]
+    against: str | None
+    shared: list[str]
+    unlike: list[str]
 
 
 def _digest(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
@@ -106,40 +128,35 @@ def verify(
         )
         if any(one.numbers for one in again):
             shared = met(place, read_records(StudyFolder(place)))
+    told = _Told(place, found, again, against, shared, unlike)
     if form == "json":
-        document = _document(place, found, again, against, shared, unlike)
-        click.echo(unhidden(json.dumps(document, indent=1, ensure_ascii=False)))
+        click.echo(unhidden(json.dumps(_document(told), indent=1, ensure_ascii=False)))
     else:
-        click.echo(printable(_text(place, found, again, against, shared, unlike)))
+        click.echo(printable(_text(told)))
         if rerun is not None and found.damaged:
             click.echo("no run was repeated: mend the study first, with `rigorkd run`")
     if found.damaged or against not in (None, found.digest) or any(one.is_wrong for one in again):
         raise click.exceptions.Exit(1)
 
 
-def _document(
-    folder: Path,
-    found: Verified,
-    again: list[Rerun],
-    against: str | None,
-    shared: list[str],
-    unlike: list[str],
-) -> dict[str, object]:
+def _document(told: _Told) -> dict[str, object]:
     """The JSON of `verify --format json`, schema rigorkd.verify/1."""
     from rigorkd.launch.rerun import deterministic, zero_alone
 
+    found, again = told.found, told.again
     steady = deterministic(again)
-    told = [one for one in again if one.numbers]
-    notes = [*unlike, *map(str.strip, _changes([one for one in told if one.has_changed], len(told)))]
+    counted = [one for one in again if one.numbers]
+    changes = _changes([one for one in counted if one.has_changed], len(counted))
+    notes = [*told.unlike, *map(str.strip, changes)]
     notes += [doubt] if (doubt := zero_alone(again)) else []
-    notes += [f"{_MET}{file}" for file in shared]
+    notes += [f"{_MET}{file}" for file in told.shared]
     return {
         "schema": "rigorkd.verify/1",
-        "study": folder.name,
+        "study": told.folder.name,
         "records": found.records,
         "files": found.files,
         "digest": found.digest,
-        "against": against,
+        "against": told.against,
         "damaged": {entry.run: entry.reason for entry in found.damaged},
         "weights_deleted": list(found.gone),
         "reruns": [
@@ -171,18 +188,12 @@ def _of_command(one: Rerun) -> dict[str, object]:
 _MET = "not told by repetitions, of runs that were not repeated: "
 
 
-def _text(
-    folder: Path,
-    found: Verified,
-    again: list[Rerun],
-    against: str | None,
-    shared: list[str],
-    unlike: list[str],
-) -> str:
+def _text(told: _Told) -> str:
     from rigorkd.launch.rerun import FAILED
     from rigorkd.text import count
 
-    read = f"{folder}: {count(found.records, 'record')}, {count(found.files, 'file')}"
+    found, again, against = told.found, told.again, told.against
+    read = f"{told.folder}: {count(found.records, 'record')}, {count(found.files, 'file')}"
     if found.damaged:
         lines = [f"{read}, {len(found.damaged)} damaged"]
         lines += [f"  damaged {entry.run}: {entry.reason}" for entry in found.damaged]
@@ -201,7 +212,7 @@ def _text(
     if against is not None:
         same = against == found.digest
         lines.append(f"  {'the study' if same else 'NOT the study'} of the digest that was given")
-    lines += [f"  {note}" for note in unlike]
+    lines += [f"  {note}" for note in told.unlike]
     for one in again:
         if not one.differs:
             lines.append(f"  repeated {one.run}: the same {'numbers' if one.numbers else 'bits'}")
@@ -213,7 +224,7 @@ def _text(
             why = f" ({one.excuse})" if one.excuse else ""
             lines.append(f"  repeated {one.run}: {', '.join(one.differs)} came out otherwise{why}")
     lines += _determinism(again)
-    lines += [f"  {_MET}{file}" for file in shared]
+    lines += [f"  {_MET}{file}" for file in told.shared]
     return "\n".join(lines)
 
 

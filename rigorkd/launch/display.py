@@ -199,7 +199,7 @@ def print_summary(
     students whose numbers are in a mean that was printed are returned.
     """
     from rigorkd_analysis.metric_names import unit_of
-    from rigorkd_analysis.wording import decimals_for
+    from rigorkd_analysis.wording import decimals_for, number_text
 
     values: defaultdict[str, list[float]] = defaultdict(list)
     diverged: defaultdict[str, int] = defaultdict(int)
@@ -228,8 +228,8 @@ def print_summary(
     largest = max((abs(top1) for top1s in values.values() for top1 in top1s), default=0.0)
     digits = decimals_for(unit_of(metric, largest), median(spreads or [0.0]), largest)
     for cell, top1s in values.items():
-        spread = f" ± {stdev(top1s):.{digits}f}" if len(top1s) > 1 else ""
-        mean = f"{fmean(top1s):.{digits}f}{spread}" if top1s else "–"
+        spread = f" ± {number_text(stdev(top1s), digits)}" if len(top1s) > 1 else ""
+        mean = f"{number_text(fmean(top1s), digits)}{spread}" if top1s else "–"
         note = f"  {count(diverged[cell], 'run')} diverged" if diverged[cell] else ""
         if fallen[cell]:
             note += f"  {count(fallen[cell], 'run')} failed"

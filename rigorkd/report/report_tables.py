@@ -208,7 +208,9 @@ def teachers_table(evidence: Evidence) -> Table | None:
         Column("runs", True),
         *(Column(metric.heading, True) for metric in measured),
     )
-    note = "Means over the teacher's runs; one run is one teacher for all seeds."
+    note = "Means over the teacher's runs."
+    if any(len(teacher.seeds) == 1 for teacher in teachers):
+        note = "Means over the teacher's runs; one run is one teacher for all seeds."
     note += seconds_note(metric.name for metric in measured)
     return Table("Teachers", columns, rows, note, id="teachers-table")
 

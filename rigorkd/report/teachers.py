@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Iterable
 from pathlib import Path
 
+from rigorkd_analysis.wording import number_text
+
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import Record, read_records
 from rigorkd.report.page import MISSING, Column, Table
@@ -34,8 +36,8 @@ def teachers_table(records: Iterable[Record]) -> Table | None:
     rows = []
     for cell, found in sorted(by_cell.items()):
         accuracy = _values(found, "test_top1")
-        spread = f" ± {statistics.stdev(accuracy):.2f}" if len(accuracy) > 1 else ""
-        top1 = f"{statistics.fmean(accuracy):.2f}{spread}" if accuracy else MISSING
+        spread = f" ± {number_text(statistics.stdev(accuracy), 2)}" if len(accuracy) > 1 else ""
+        top1 = f"{number_text(statistics.fmean(accuracy), 2)}{spread}" if accuracy else MISSING
         rows.append((cell, str(len(found)), top1, *(_softness(found, T) for T in _SHOWN)))
     caption = (
         "T: relative entropy H(p) / log C of the teacher's output softened at T, over the test images"

@@ -55,6 +55,18 @@ def test_a_summary_tells_runs_without_a_number_from_none(monkeypatch: pytest.Mon
     assert "m/base 0 – 1 run diverged" in lines
 
 
+def test_a_summary_rounds_a_half_as_every_table_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = [
+        Record(Path(), {"cell": "m/kd", "seed": seed, "status": "done", "metrics": {"test_top1": value}})
+        for seed, value in enumerate((31.62, 31.63))
+    ]
+    monkeypatch.setattr(display, "read_records", lambda study: there)
+    console = Console(file=io.StringIO(), width=100)
+    display.print_summary(StudyFolder(Path()), console)
+    assert isinstance(console.file, io.StringIO)
+    assert "31.63 ± 0.01" in console.file.getvalue(), "31.625"
+
+
 def test_a_plan_names_the_unit_of_what_commands_measure() -> None:
     plan = Plan("s", ({"command": "x"},), (0,), {}, 1, None, (), metric="accuracy")  # type: ignore[arg-type]
     assert plan.unit == ""
