@@ -20,6 +20,12 @@ are compared by it, and none are told apart: each method has its own."""
 AVERAGED_OVER, SET_TO = "averaged over ", "at "
 """How its values begin."""
 
+METHOD_WORDS = (
+    "algorithm", "algo", "distiller", "approach", "distill", "kd_method", "method_name",
+    "verfahren", "methode", "méthode", "método", "方法",
+)  # fmt: skip
+"""What a column of methods is called beside `method`."""
+
 #: Columns that describe a run. They are never taken for a metric unless named.
 DESCRIPTIVE = frozenset(
     {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from rigorkd_analysis.columns import METHOD_WORDS
+
 _SEEDS = (
     "seed", "random_seed", "rng_seed", "manual_seed", "run_seed", "train_seed", "training_seed", "torch_seed",
     "random_state",
@@ -35,8 +37,7 @@ _CANONICAL = {
     "teacher_model": "teacher", "teacher_arch": "teacher", "model_t": "teacher", "t_model": "teacher",
     "teacher_name": "teacher", "teacher_net": "teacher", "teacher_network": "teacher", "t_net": "teacher",
     "net_t": "teacher", "teacher_architecture": "teacher", "teacher_backbone": "teacher",
-    "algorithm": "method", "algo": "method", "distiller": "method", "approach": "method", "distill": "method",
-    "kd_method": "method", "method_name": "method",
+    **dict.fromkeys(METHOD_WORDS, "method"),
     "arch": "model", "architecture": "model", "backbone": "model", "network": "model", "model_name": "model",
     "env": "task", "env_id": "task", "env_name": "task", "environment": "task",
     "data": "dataset", "data_set": "dataset", "benchmark": "dataset", "dataset_name": "dataset",
@@ -46,7 +47,6 @@ _CANONICAL = {
     "optim": "optimizer", "opt": "optimizer", "num_epochs": "epochs", "max_epochs": "epochs",
     "num_train_epochs": "epochs", "n_epochs": "epochs",
     "status": "status", "state": "status", "run_status": "status", "job_status": "status",
-    "verfahren": "method", "methode": "method", "méthode": "method", "método": "method", "方法": "method",
     "modell": "model", "modèle": "model", "modele": "model", "modelo": "model", "architektur": "model",
     "模型": "model", "datensatz": "dataset", "jeu_de_données": "dataset", "conjunto_de_datos": "dataset",
     "数据集": "dataset", "lernrate": "lr",

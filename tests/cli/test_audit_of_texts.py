@@ -101,3 +101,53 @@ def test_what_is_asked_of_a_turned_table_is_a_row(rigorkd, tmp_path):
     path.write_text(TEXT)
     assert "which row is to be judged?" in rigorkd("audit", path, "--turned").stderr
     assert "no row 'Nix' in this table" in rigorkd("audit", path, "--turned", "--metric", "Nix").stderr
+
+
+GAINS = """
+| Teacher | A → B | C → D |
+|---|---|---|
+| KD | 70.66 | 73.54 |
+| KD++ | **72.53**(+1.87) | 74.59(+1.05) |
+| DIST++ | 72.52(0.74) | 75.00(+0.58) |
+"""
+
+
+def test_a_number_in_brackets_among_signed_gains_is_a_gain(rigorkd, tmp_path):
+    path = tmp_path / "t.md"
+    for text in (
+        GAINS,
+        GAINS.replace("**72.53**(+1.87)", "72.53"),  # its own row alone has a signed one
+        GAINS.replace("(+1.87)", " (↑1.87)").replace("(0.74)", " [0.74]"),
+    ):
+        path.write_text(text)
+        run = rigorkd("audit", path, "--metric", "A → B", "--baseline", "KD", "--n-test", "10000")
+        assert run.returncode == 0, run.stderr
+        assert "±" not in run.stdout.split("Rows\n")[1].split("As printed")[0]
+        assert "72.52 (DIST++) against 70.66 (KD)" in " ".join(run.stdout.split())
+    spread = GAINS.replace("**72.53**(+1.87)", "72.53(0.20)").replace("(+0.58)", "").replace("(+1.05)", "")
+    beside = GAINS.replace("(+1.87)", " (0.2) (+1.87)").replace("(0.74)", " (0.3) (+0.74)")
+    for text in (spread, beside):
+        path.write_text(text)
+        run = rigorkd("audit", path, "--metric", "A → B", "--baseline", "KD")
+        assert run.returncode == 2
+        assert "no number of seeds" in run.stderr, "brackets of spreads stay spreads"
+
+
+ZOO = """
+| Teacher | Student | {} | CIFAR10 | CIFAR100 |
+|---|---|---|---|---|
+| - | resnet-20 | Baseline | 92.37% | 68.92% |
+| resnet-20 | resnet-20 | Logits | 93.30% | 70.36% |
+| resnet-110 | resnet-20 | Logits | 92.98% | 69.78% |
+| resnet-20 | resnet-20 | CRD | 92.96% | 70.33% |
+"""
+
+
+@pytest.mark.parametrize("heading", ["Name", "Technique", "KD method", "Verfahren", "Method"])
+def test_the_column_of_methods_names_the_rows_and_no_other_result_does(rigorkd, tmp_path, heading: str):
+    path = tmp_path / "t.md"
+    path.write_text(ZOO.format(heading))
+    asked = ("--metric", "CIFAR100", "--n-test", "10000", "--baseline", "Baseline", "--format", "json")
+    found = json.loads(rigorkd("audit", path, *asked).stdout)
+    names = {row["cell"] for row in found["cells"]}
+    assert names == {"Baseline", "Logits/resnet-20", "Logits/resnet-110", "CRD"}

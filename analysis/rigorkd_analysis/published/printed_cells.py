@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from rigorkd_analysis.columns import METHOD_WORDS, plain_name
 from rigorkd_analysis.published.printed_columns import Lined, aligned_tables
 from rigorkd_analysis.published.printed_commas import pointed
 from rigorkd_analysis.published.printed_html import html_tables
@@ -55,7 +56,7 @@ _MARKS = re.compile(
 _PLAIN = r"(?:\d[\d,]*\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 _NUMBER = rf"[+-]?{_PLAIN}"
 _GAIN = re.compile(
-    rf"(?<=[\d%])\s*[(\[]\s*(?:[+-]|[↑↓]\s*[+-]?|\\(?:up|down)arrow\s*[+-]?)\s*{_PLAIN}\s*%?\s*[)\]]$"
+    rf"(?<=[\d%)])\s*[(\[]\s*(?:[+-]|[↑↓]\s*[+-]?|\\(?:up|down)arrow\s*[+-]?)\s*{_PLAIN}\s*%?\s*[)\]]$"
 )
 _RELATIVE = re.compile(rf"(?<=\d)\s*[(\[]\s*[+-]?{_PLAIN}\s*%\s*[)\]]$")
 _ENDS = re.compile(
@@ -69,6 +70,8 @@ _BOTH = re.compile(
     rf"|[_^]\s*(?:±\s*)?({_PLAIN}))\s*{_UNIT}?$",
     re.IGNORECASE,
 )
+_BRACKETED = re.compile(rf"{_NUMBER}\s*%?\s*[(\[]\s*{_PLAIN}\s*{_UNIT}?\s*[)\]]", re.IGNORECASE)
+"""A number behind a mean of which neither a sign nor a word says what it is."""
 _WHOLE = re.compile(r"^[(\[](.*[±(+].*)[)\]]\s*%?$")  # (71.3 ± 0.2) %
 _WORDED = re.compile(
     rf"^({_NUMBER}\s*%?)\s*[(\[,;]?\s*(?:±\s*)?([^\W\d_][^\d()\[\]±=:]*?)\s*[=:]?\s*±?\s*({_PLAIN}\s*%?)\s*[)\]]?$"
@@ -89,6 +92,14 @@ def unmarked(text: str) -> str:
     """A printed cell without what only makes it look so: bold, underlined, coloured, cited, starred."""
     if len(text) > LONGEST:
         return text
+    text = _GAIN.sub("", _plainly(text))  # 73.3 (+0.8) is a value and its gain, no spread
+    text = _RELATIVE.sub("", text.strip())  # 2.34 (8.04%) is a value and its share of another
+    text = _ENDS.sub("", text.strip())  # 39.17 [37.17, 41.20] is a value and its interval
+    return _MARKS.sub("", text.strip()).strip()
+
+
+def _plainly(text: str) -> str:
+    """A printed cell with all that it shows, and without its commands, links, emphasis and footnotes."""
     text = without_links(without_commands(text))
     text = _SPREAD.sub(r" ± \1", text)
     text = re.sub(r"\\(?:text)?pm(?![a-zA-Z])|&plusmn;|&#177;|&#xb1;", "±", text, flags=re.IGNORECASE)
@@ -104,10 +115,12 @@ def unmarked(text: str) -> str:
     text = re.sub(r"\^\s*(?=[*†‡])", "", text)
     if "." in text:  # a power of ten has a whole number before it
         text = _FOOTNOTE.sub("", text.strip())
-    text = _GAIN.sub("", text.strip())  # 73.3 (+0.8) is a value and its gain, no spread
-    text = _RELATIVE.sub("", text.strip())  # 2.34 (8.04%) is a value and its share of another
-    text = _ENDS.sub("", text.strip())  # 39.17 [37.17, 41.20] is a value and its interval
-    return _MARKS.sub("", text.strip()).strip()
+    return text.strip()
+
+
+def _shows_gain(text: str) -> bool:
+    """Whether a signed number stands in brackets behind a value."""
+    return len(text) <= LONGEST and _GAIN.search(_plainly(text)) is not None
 
 
 def value_and_spread(text: str) -> tuple[str, str] | None:
@@ -152,6 +165,9 @@ def cleaned(rows: Sequence[Row], caption: str = "") -> list[Row]:
     texts = {column: [row.get(column) or "" for row in rows] for column in names}
     plain = {column: pointed([unmarked(text) for text in own]) for column, own in texts.items()}
     pairs = {column: [_both(text) for text in own] for column, own in plain.items()}
+    for column, at in _unsigned_gains(texts, plain):
+        plain[column][at] = re.split(r"[(\[]", plain[column][at])[0].strip()
+        pairs[column][at] = None
     both = {column for column, found in pairs.items() if any(found)}
     spread = {
         column: spread_name(names[column], list(rows[0]), caption, _words_in(pairs[column]))
@@ -176,6 +192,34 @@ def cleaned(rows: Sequence[Row], caption: str = "") -> list[Row]:
     return out
 
 
+def _unsigned_gains(
+    texts: Mapping[str, Sequence[str]], plain: Mapping[str, Sequence[str]]
+) -> list[tuple[str, int]]:
+    """Where a number in brackets is a gain whose sign was forgotten: `72.52(0.74)` below `72.53(+1.87)`.
+
+    Signed gains stand in its column, which has no ±; or it is alone in its column, and they are in its row.
+    """
+    brackets = {
+        column: [at for at, text in enumerate(own) if _BRACKETED.fullmatch(text)]
+        for column, own in plain.items()
+    }
+    brackets = {
+        column: places
+        for column, places in brackets.items()
+        if places and not any("±" in text or "+-" in text or "+/-" in text for text in plain[column])
+    }
+    found = []
+    for column, places in brackets.items():
+        others = [text for at, text in enumerate(texts[column]) if at not in places]
+        if any(map(_shows_gain, others)):
+            found += [(column, at) for at in places]
+        elif len(places) == 1 < len(others):
+            (at,) = places
+            if any(_shows_gain(own[at]) for name, own in texts.items() if name != column):
+                found.append((column, at))
+    return found
+
+
 def _words_in(pairs: Iterable[tuple[str, str, str] | None]) -> str:
     """The words for a spread in the cells of a column, in brackets as a heading has them."""
     return " ".join(sorted({f"({pair[2]})" for pair in pairs if pair is not None and pair[2]}))
@@ -196,7 +240,7 @@ def known_name(column: str) -> str:
 
 
 def first_name(rows: Sequence[Row]) -> str | None:
-    """The first column of words, which names the rows where no known column does.
+    """The column of words that names the rows where no known column does: that of methods, else the first.
 
     A word that spans all rows names none of them, if another column does.
     """
@@ -206,7 +250,16 @@ def first_name(rows: Sequence[Row]) -> str | None:
         if all(texts) and not any(re.fullmatch(rf"{_NUMBER}%?", text) for text in texts):
             words[column] = set(texts)
     words = {column: own for column, own in words.items() if not is_yes_or_no(own)} or words
+    methods = {column: own for column, own in words.items() if len(own) > 1 and _of_methods(column)}
+    words = methods or words
     return next((column for column, own in words.items() if len(own) > 1), next(iter(words), None))
+
+
+_OF_METHODS = frozenset(map(plain_name, (*METHOD_WORDS, "methods", "name", "names", "technique")))
+
+
+def _of_methods(column: str) -> bool:
+    return plain_name(column) in _OF_METHODS
 
 
 def is_yes_or_no(texts: Iterable[str]) -> bool:

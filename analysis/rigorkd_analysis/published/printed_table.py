@@ -352,11 +352,15 @@ def _told_apart(rows: Sequence[Row], names: list[str], metric: str, spread: Spre
     if len({*names}) == len(names):
         return names
     known = {*KNOWN, metric, spread.column if spread else metric}
-    known -= {"run", "model", "method", "student", "T", "alpha"}
+    known -= {"run", "model", "method", "student", "teacher", "T", "alpha"}
     words = [c for c in rows[0] if all(decimal_of(row.get(c) or "") is None for row in rows)]
     left = list(rows[0])[: [*rows[0], metric].index(metric)]
     numbers = [c for c in rows[0] if c not in words and is_setting(c)]
-    results = {c for c in left if _is_result(c) or spread_of(list(rows[0]), c) is not None}
+    results = {
+        c
+        for c in left
+        if _is_result(c) or spread_of(list(rows[0]), c) is not None or _is_like(rows, c, metric)
+    }
     told = [*words, *numbers, *(c for c in left if c not in (*words, *numbers, *results))]
     columns = {
         column: [(row.get(column) or "").strip() for row in rows] for column in told if column not in known
@@ -376,6 +380,18 @@ def _told_apart(rows: Sequence[Row], names: list[str], metric: str, spread: Spre
     if alone and len({*longer}) < len(names):
         return alone[0]
     return [f"{name} (row {at})" if longer.count(name) > 1 else name for at, name in enumerate(longer, 1)]
+
+
+def _is_like(rows: Sequence[Row], column: str, metric: str) -> bool:
+    """Whether a column holds numbers such as the metric's: as many decimals, of its size; `CIFAR10` is so."""
+    own, judged = (
+        [value for row in rows if (value := decimal_of((row.get(name) or "").strip().removesuffix("%")))]
+        for name in (column, metric)
+    )
+    decimals = max(map(decimals_of, own), default=0)
+    if not decimals or decimals != max(map(decimals_of, judged), default=0):
+        return False
+    return max(own) >= min(judged) / 2 and min(own) <= 2 * max(judged)
 
 
 def _is_result(column: str) -> bool:
