@@ -165,11 +165,15 @@ def what_survives(
             )
     alone = sum(c.largest_p is not None and c.largest_p < alpha for c in comparisons) - len(below)
     for why, number in Counter(c.not_valid for c in below if c.not_valid).items():
-        who = "The only pair has" if len(comparisons) == 1 else f"{number} of {len(comparisons)} pairs have"
+        who = (
+            "The only pair has"
+            if len(comparisons) == 1
+            else f"{number} of {len(comparisons)} pairs {_has(number)}"
+        )
         out.append(f"{who} p < {alpha:g}{corrected}, and no valid claim: {why}.")
     if alone:
         out.append(
-            f"{alone} of {len(comparisons)} pairs {'has' if alone == 1 else 'have'} p < {alpha:g} alone, but "
+            f"{alone} of {len(comparisons)} pairs {_has(alone)} p < {alpha:g} alone, but "
             f"not{corrected.removeprefix(',')}: no claim."
         )
     if not comparisons:
@@ -181,11 +185,16 @@ def what_survives(
     none = sum(c.networks_differ == "never" for c in comparisons)
     if unclear:
         out.append(
-            f"{unclear} of {len(comparisons)} pairs of networks depend on outcomes that are not printed."
+            f"{unclear} of {len(comparisons)} pairs of networks {'depends' if unclear == 1 else 'depend'} on "
+            "outcomes that are not printed."
         )
     if none:
         out.append(f"{none} of {len(comparisons)} pairs of networks cannot be told apart at all.")
     return tuple(out)
+
+
+def _has(pairs: int) -> str:
+    return "has" if pairs == 1 else "have"
 
 
 def _claimed(c: AuditComparison, one_seed: bool) -> str:
