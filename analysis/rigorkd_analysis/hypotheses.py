@@ -39,7 +39,8 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
     """The average gain per group, data, student and method: does the method help over these settings?
 
     Never over what was measured on different data: whether it helps over data sets is another question, and
-    a few of them are no sample to answer it by. One gain alone is no average.
+    a few of them are no sample to answer it by. One gain alone is no average; nor is one of cells without a
+    method of which nothing but their names tells anything: each may be a method of its own.
     """
     sets: dict[tuple[str, ...], list[LinearContrast]] = {}
     parts = on_what(runs)
@@ -62,7 +63,7 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
     several = len({tuple(runs.text(part, a) for part in parts) for a in bases}) > 1
     out = []
     for key, some in sets.items():
-        if len(some) < 2:
+        if len(some) < 2 or not _of_one_method(runs, key[-1], [gain.pair[0] for gain in some if gain.pair]):
             continue
         share = 1 / len(some)
         weights = _summed((cell, weight * share) for gain in some for cell, weight in gain.weights)
@@ -84,6 +85,13 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
         unlike = _unlike_within(runs, some)
         out.append(LinearContrast(name, weights, averaged=cells, within=within, at=at, unlike=unlike))
     return out
+
+
+def _of_one_method(runs: Runs, method: str, cells: Sequence[int]) -> bool:
+    """Whether these cells are settings of one method: a column says which, or others what all are set to."""
+    names = {runs.cells[cell] for cell in cells}
+    told = (dict.fromkeys(runs.text(column, cell) for cell in cells) for column in varying(runs, cells))
+    return bool(method) or any("" not in words and not names.issuperset(words) for words in told)
 
 
 _LISTED = 4

@@ -33,6 +33,8 @@ _WORDS = {
     "top1": "top-1",
     "top5": "top-5",
     "acc": "accuracy",
+    "acc1": "top-1 accuracy",
+    "acc5": "top-5 accuracy",
     "auc": "AUC",
     "auroc": "AUROC",
     "ece": "ECE",
@@ -60,11 +62,13 @@ _JOINT = re.compile(r"(?<=[A-Za-z])(?=[A-Z][a-z]{2})|(?<=[a-z])(?=F1|AUC)")
 
 _TOP = re.compile(r"(top)[-_ @]([15])(?!\d)")
 """`Top-1` and `top_1` are top1."""
+_ACC_AT = re.compile(r"(?<![a-z])acc(?:uracy)?@([15])(?!\d)")
+"""`acc@1` is acc1; `acc_1` may be of a first task."""
 
 
 def words_of(metric: str) -> list[str]:
     """The words of a metric's name, in small letters."""
-    spaced = _TOP.sub(r"\1\2", _JOINT.sub(" ", metric).casefold())
+    spaced = _ACC_AT.sub(r"acc\1", _TOP.sub(r"\1\2", _JOINT.sub(" ", metric).casefold()))
     return [token for token in re.split(r"[^a-z0-9]+", spaced) if token]
 
 
@@ -177,6 +181,14 @@ def is_peak(metric: str) -> bool:
 def is_validation(column: str) -> bool:
     """Whether a column is about validation data."""
     return not _VALIDATION.isdisjoint(words_of(column))
+
+
+def is_peak_of_test(metric: str, columns: Iterable[str]) -> bool:
+    """Whether a metric is the largest of many on test data, as far as names tell.
+
+    Beside columns of validation data one that does not name the test was chosen on these, perhaps.
+    """
+    return is_peak(metric) and ("test" in metric.casefold() or not any(map(is_validation, columns)))
 
 
 _TRAINING = frozenset({"train", "training"})

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from rigorkd_analysis.likeness import on_what
-from rigorkd_analysis.runs import Runs, nearest, suggest
+from rigorkd_analysis.runs import Runs, nearest, suggest, the_one_with
 from rigorkd_analysis.short_names import columns_of_cells, plain, same
 from rigorkd_analysis.table_error import TableError
 
@@ -112,7 +112,7 @@ def no_such_cell(runs: Runs, name: str, word_for: Callable[[int], str]) -> Table
     ends = {known.rpartition("/")[2]: cell for cell, known in enumerate(runs.cells)}
     close = ends.get(nearest(name, ends), -1)
     wider = {word for cell in (close, *some[:1]) if cell >= 0 and (word := word_for(cell))}
-    if near := nearest(name, [*wider, *runs.cells]):
+    if near := the_one_with(name, runs.cells) or nearest(name, [*wider, *runs.cells]):
         return TableError(f"no cell {name!r} in this table", hint=f"did you mean {near!r}?")
     called = f"name one with {offered(runs, some, word_for)}; " if some else ""
     return TableError(f"no cell {name!r} in this table", hint=called + suggest(name, runs.cells))

@@ -172,19 +172,26 @@ def conjunction(facts: Facts, context: Context, subject: str) -> str:
     return f"{subject}: not shown for all of them{where} ({p}, n = {facts.n} seeds)."
 
 
-def with_cautions(says: str, warnings: Sequence[str]) -> str:
+def with_cautions(says: str, warnings: Sequence[str], over: str = "") -> str:
     """The sentence with what its comparison is warned of, as far as it does not say that itself.
 
-    A sentence is pasted without the warnings around it. How few seeds there are it says by its n.
+    A sentence is pasted without the warnings around it. How few seeds there are it says by its n. Before all
+    cautions it says what every result is a mean `over`, which is no doubt of it.
     """
     if says.startswith(_NOTHING):
         return says
+    if over and over not in says:
+        claimed, caution, told = says.removesuffix(".").partition(_CAUTION)
+        says = f"{claimed}; {over}{caution}{told}."
     left = []
     for text in dict.fromkeys(map(in_brief, warnings)):
         fact = text.partition(": ")[2] or text
         if fact not in says and not text.startswith(_TOLD_BY_NUMBERS):
             left.append(_OF_A_CELL.sub(r"\1: one of its cells has ", text))
-    return f"{says.removesuffix('.')}; caution: {'; '.join(left)}." if left else says
+    return f"{says.removesuffix('.')}{_CAUTION}{'; '.join(left)}." if left else says
+
+
+_CAUTION = "; caution: "
 
 
 def in_brief(warning: str) -> str:

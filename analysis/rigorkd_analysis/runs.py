@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from rigorkd_analysis.columns import (
     tells,
     text_of,
 )
-from rigorkd_analysis.metric_names import is_accuracy, is_peak, is_validation, of_training, on_two_scales
+from rigorkd_analysis.metric_names import is_accuracy, is_peak_of_test, of_training, on_two_scales
 from rigorkd_analysis.table_error import TableError
 
 if TYPE_CHECKING:
@@ -105,10 +106,17 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return folded[match[0]] if match else ""
 
 
+def the_one_with(word: str, valid: Iterable[str]) -> str:
+    """The only valid name with this word whole, as `resnet8x4_plain` has `plain`; "" if none or several."""
+    whole = re.compile(rf"(?<![a-z0-9]){re.escape(word.casefold())}(?![a-z0-9])")
+    found = [one for one in valid if word and whole.search(one.casefold())]
+    return found[0] if len(found) == 1 else ""
+
+
 def suggest(name: str, valid: Iterable[str]) -> str:
-    """A hint for a misspelt name: the nearest valid one, else the first few."""
+    """A hint for a misspelt name: the one that holds it, or the nearest valid one, else the first few."""
     names = list(valid)
-    if close := nearest(name, names):
+    if close := the_one_with(name, names) or nearest(name, names):
         return f"did you mean {close!r}?"
     shown = ", ".join(names[:12]) + (f", … ({len(names)} in all)" if len(names) > 12 else "")
     return f"there are: {shown}" if names else "the table has none"
@@ -500,22 +508,31 @@ def _fixed_teacher(frame: pd.DataFrame) -> list[str]:
     return []
 
 
+OPTIMISTIC = "the results are optimistic"
+"""How a warning ends of an epoch or a checkpoint that was chosen on test data, or on what is judged."""
+_OF_NO_NEW_DATA = (
+    OPTIMISTIC,
+    "its values are optimistic, and so may be every gain here",
+    "it says nothing of new data",
+)
+
+
+def is_of_no_new_data(warning: str) -> bool:
+    """Whether a warning says that what is judged was chosen on test data, or is of training data."""
+    return warning.endswith(_OF_NO_NEW_DATA)
+
+
 def chosen_on_test(frame: pd.DataFrame, metric: str) -> list[str]:
     """That values are of the training data, or the best of many on the test images, as far as names tell."""
-    out = [f"{metric} is of training data: it says nothing of new data"] * len(
-        of_training([metric], map(str, frame))
-    )
-    validated = "test" not in metric.casefold() and any(is_validation(str(name)) for name in frame.columns)
-    if is_peak(metric) and not validated:
-        out.append(
-            f"{metric} is chosen on test data (the best of many epochs, by its name): its values are "
-            "optimistic, and so may be every gain here"
-        )
+    _, peak, training = _OF_NO_NEW_DATA
+    out = [f"{metric} is of training data: {training}"] * len(of_training([metric], map(str, frame)))
+    if is_peak_of_test(metric, map(str, frame.columns)):
+        out.append(f"{metric} is chosen on test data (the best of many epochs, by its name): {peak}")
     for name in ("select", "selection", "selected_on", "training"):
         if name in frame.columns and any(
             "best_test" in str(value) or str(value).strip().casefold() in ("test", "test_top1", "test_acc")
             for value in set(text_of(frame[name]))
         ):
-            out.append("the checkpoints were selected on test data: the results are optimistic")
+            out.append(f"the checkpoints were selected on test data: {OPTIMISTIC}")
             break
     return out

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ from rigorkd.readers.metric_choice import candidates
 from rigorkd.readers.row_cells import set_to
 from rigorkd.readers.run_rows import cell_columns, settings_in, told_of
 from rigorkd.readers.written_numbers import ABSENT, plain
-from rigorkd.text import some_of, suggest
+from rigorkd.text import count, some_of, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,12 +50,22 @@ def average(draft: Draft, metric: str | None) -> None:
                 suggest(name, draft.frame.columns, f"there are: {draft.columns()}"),
             )
     columns = [column for name in averaged_over(draft) if (column := original(draft, name)) is not None]
+    before, parts = draft.frame, dict[str, set[str]]()
     for at, column in enumerate(columns):
-        _average_over(draft, metric, column, columns[at + 1 :])
+        is_part, had = _average_over(draft, metric, column, columns[at + 1 :])
+        if is_part:
+            parts[column] = had
+    _tell_parts(draft, before, parts)
 
 
-def _average_over(draft: Draft, metric: str | None, column: str, others: Sequence[str]) -> None:
-    """Over one column; what is averaged over after it, `others`, tells its rows apart until then."""
+def _average_over(
+    draft: Draft, metric: str | None, column: str, others: Sequence[str]
+) -> tuple[bool, set[str]]:
+    """Over one column; what is averaged over after it, `others`, tells its rows apart until then.
+
+    Returns:
+        Whether the column is a part of what all are measured on, and the values of it that were averaged.
+    """
     if column in ("cell", "seed", metric, *cell_columns(draft)):
         rest = [name for name in cell_columns(draft) if name != column]
         instead = ""
@@ -67,8 +77,10 @@ def _average_over(draft: Draft, metric: str | None, column: str, others: Sequenc
         )
     _without_the_unfinished(draft, column)
     _without_number(draft, metric, column)
-    of_rows = _by_setting if _is_setting(draft, column) else _by_part
+    is_part = not _is_setting(draft, column)
+    of_rows = _by_part if is_part else _by_setting
     number = of_rows(draft, column, others)
+    had = set(draft.frame[column])
     for clock in ("epoch", "step"):  # rows of one run that end at several epochs have none together
         if clock in draft.frame and (draft.frame.groupby(number)[clock].nunique() > 1).any():
             draft.table = replace(draft.table, frame=draft.frame.drop(columns=clock))
@@ -93,10 +105,12 @@ def _average_over(draft: Draft, metric: str | None, column: str, others: Sequenc
     if fell["diverged"].any():  # what is averaged over has not converged, whichever of it did not
         frame["status"] = np.where(fell["diverged"], "diverged", frame["status"])
     frame = frame.drop(columns=column)
-    each = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
-    said = f"averaged over {draft.spelt(column)} ({each} rows a run)"
+    least, most = int(sizes.min()), int(sizes.max())
+    each = count(least, "row") if least == most else f"{least} to {most} rows"
+    said = f"averaged over {draft.spelt(column)} ({each} a run)"
     draft.epochs = "; ".join(filter(None, (draft.epochs, said)))
     draft.table = replace(draft.table.rows(first, frame), items=None)  # those of one row are not the run's
+    return is_part, had
 
 
 def _having(draft: Draft, status: str, number: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -154,12 +168,37 @@ def _by_part(draft: Draft, column: str, others: Sequence[str]) -> NDArray[np.int
             f"runs are averages over {least} to {sizes.max()} rows of {column} ({least} of "
             f"{few['cell']} seed {few['seed']})"
         )
-    if sizes.max() > 1:
-        values = list(dict.fromkeys(draft.frame[column]))
-        named = _in_brief(values) if 1 < len(values) <= _LISTED else f"{len(values)} values"
-        told = f"{draft.spelt(column)} ({named})"
-        draft.warnings.append(f"{AVERAGED_PARTS}every result is a mean over {told}, as --average asks")
     return number
+
+
+def _tell_parts(draft: Draft, before: pd.DataFrame, parts: Mapping[str, set[str]]) -> None:
+    """What every result is a mean over, of all columns at once, as rows were `before` any was averaged over.
+
+    Of columns that go together, such as the teacher and the student of a pair, each pair is named: a mean
+    over pairs is no mean over teachers.
+    """
+    kept = before
+    for column, values in parts.items():
+        kept = kept[kept[column].isin(values)]
+    runs = kept.groupby([name for name in ("cell", "seed", "run_id") if name in kept], sort=False)
+    in_order = (column for column in map(str, kept) if column in parts)
+    several = [column for column in in_order if (runs[column].nunique() > 1).any()]
+    if not several:
+        return
+    together = list(dict.fromkeys(zip(*(map(str, kept[column]) for column in several), strict=True)))
+    of_each = [list(dict.fromkeys(words)) for words in zip(*together, strict=True)]
+    names = [draft.spelt(column) for column in several]
+    if len(together) < math.prod(map(len, of_each)):
+        pairs = ["/".join(words) for words in together]
+        told = f"{_in_brief(names)} ({_named(pairs, 'pairs' if len(several) == 2 else 'combinations')})"
+    else:
+        each = [f"{name} ({_named(words)})" for name, words in zip(names, of_each, strict=True)]
+        told = _in_brief(each) if len(each) > 1 else each[0]
+    draft.warnings.append(f"{AVERAGED_PARTS}every result is a mean over {told}, as --average asks")
+
+
+def _named(values: Sequence[str], what: str = "values") -> str:
+    return _in_brief(values) if 1 < len(values) <= _LISTED else f"{len(values)} {what}"
 
 
 def _on_common(draft: Draft, column: str) -> None:
@@ -273,12 +312,27 @@ def _shared(draft: Draft, frame: pd.DataFrame, column: str) -> tuple[set[str], l
         every = draft.frame.groupby("cell", sort=False)[column].agg(frozenset)
         alike = draft.frame["cell"].isin(every.index[every == own[cell]]).to_numpy()
         leave = " ".join(f"--without {shlex.quote(word)}" for word in words_of(draft, alike))
+        same = f"name the same {what} alike in all cells; where runs are missing, leave {cell} out ({leave})"
+        if with_it := _goes_with(draft, frame, column):
+            both = [*(draft.spelt(name) for name in averaged_over(draft)), draft.spelt(with_it)]
+            options = " ".join(f"--average {shlex.quote(name)}" for name in both)
+            same = f"{what} goes with {draft.spelt(with_it)}: average over both ({options})"
         raise draft.table.error(
             f"{cell} has {_these(what, has)}, and no {_these('', values)}, which {other} has: averages "
             "over different ones are no like comparison",
-            f"name the same {what} alike in all cells; where runs are missing, leave {cell} out ({leave})",
+            same,
         )
     return shared, [f"{cell} lacks {_these('', values)}" for cell, values in lacking.items()]
+
+
+def _goes_with(draft: Draft, frame: pd.DataFrame, column: str) -> str | None:
+    """The column of the cells that pairs with this one, as the teacher does with the student of a pair."""
+    for name in cell_columns(draft):
+        if name in frame and name not in ("cell", column):
+            pairs = frame[[name, column]].drop_duplicates()
+            if len(pairs) > 1 and pairs[name].is_unique and pairs[column].is_unique:
+                return name
+    return None
 
 
 _TOLD = 6

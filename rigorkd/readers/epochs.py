@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rigorkd_analysis.metric_names import goal_of
+from rigorkd_analysis.runs import OPTIMISTIC
 from rigorkd_analysis.table_error import TableError
 
 from rigorkd.errors import InputError
@@ -67,7 +68,7 @@ def select_epochs(
         wanted, said, marked = _best(table, asked, metric, runs, times, size, clock)
         if marked:
             on = "test data" if _is_test(marked) else f"{marked}, which is judged"
-            warnings = (f"the epoch of every run was chosen on {on}: the results are optimistic",)
+            warnings = (f"the epoch of every run was chosen on {on}: {OPTIMISTIC}",)
     elif asked.select:
         said = f"{clock}: the last of each run"
     numbered = np.isfinite(times)

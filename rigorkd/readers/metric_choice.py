@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from rigorkd_analysis.metric_names import is_accuracy, is_validation, of_training, words_of
+from rigorkd_analysis.metric_names import is_accuracy, is_peak_of_test, is_validation, of_training, words_of
 
 from rigorkd.readers.draft import Draft, original
 from rigorkd.readers.known_names import is_bookkeeping, is_kind_of_seed
@@ -61,10 +61,14 @@ def choose_metric(draft: Draft, metric: str | None) -> str:
             f"the table has no metric column; columns: {draft.columns()}",
             _headless(draft) or "add a numeric column, such as test_top1",
         )
-    trained = of_training(found, map(str, frame.columns))
-    found = sorted(
-        found, key=lambda name: (not is_metric(name), _is_chosen(name), is_cost(name), name in trained)
-    )
+    columns = list(map(str, frame.columns))
+    trained = of_training(found, columns)
+    peaks = {name for name in found if is_peak_of_test(name, columns)}
+
+    def last(name: str) -> tuple[bool, ...]:
+        return not is_metric(name), _is_chosen(name), is_cost(name), name in trained, name in peaks
+
+    found = sorted(found, key=last)
     alone = draft.came.get("cell", "") in _ON_DATA and not draft.asked.cell
     words = [
         name for name in map(str, frame.columns) if name not in ("dataset", "task") and draft.is_word(name)
@@ -81,7 +85,7 @@ def choose_metric(draft: Draft, metric: str | None) -> str:
     raise draft.table.error(
         "which metric?",
         f"give --metric, one of: {some_of(found)}",
-        metric=min(found, key=lambda name: _doubt(name, name in trained)),
+        metric=min(found, key=lambda name: _doubt(name, name in trained, name in peaks)),
     )
 
 
@@ -162,10 +166,13 @@ _CHOSEN = frozenset(
 )
 
 
-def _doubt(name: str, trained: bool) -> int:
-    """How unlikely it is that a column of results is the one to judge, by its name: tests come first."""
+def _doubt(name: str, trained: bool, peak: bool) -> int:
+    """How unlikely it is that a column of results is the one to judge, by its name: tests come first.
+
+    Of two that may be, not the best of many epochs on test data.
+    """
     tokens = set(words_of(name))
-    training = 4 * trained + 2 * is_validation(name)
+    training = 4 * trained + 2 * is_validation(name) + 2 * peak
     return (
         32 * (not is_metric(name))
         + 16 * _is_chosen(name)

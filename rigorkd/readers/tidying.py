@@ -56,8 +56,14 @@ class Tidy:
     renamed: Mapping[str, str] = field(default_factory=dict)
 
 
-def tidy(tables: Sequence[RawTable], asked: Reading, metric: str | None = None, name: str = "") -> Tidy:
-    """The tidy table of one source or several.
+def tidy(
+    tables: Sequence[RawTable],
+    asked: Reading,
+    metric: str | None = None,
+    name: str = "",
+    sources: Sequence[str] = (),
+) -> Tidy:
+    """The tidy table of one source or several; `sources` are these as they were given, for what to type next.
 
     Raises:
         InputError: something is ambiguous or impossible; says where, and which option helps.
@@ -69,7 +75,7 @@ def tidy(tables: Sequence[RawTable], asked: Reading, metric: str | None = None, 
     try:
         return _understood(table, asked, metric, name)
     except InputError as error:
-        raise _all_at_once(error, tables, table, asked, metric) from None
+        raise _all_at_once(error, tables, table, asked, metric, sources) from None
 
 
 def _understood(table: RawTable, asked: Reading, metric: str | None, name: str) -> Tidy:
@@ -111,7 +117,12 @@ _OPEN = {
 
 
 def _all_at_once(
-    error: InputError, tables: Sequence[RawTable], table: RawTable, asked: Reading, metric: str | None
+    error: InputError,
+    tables: Sequence[RawTable],
+    table: RawTable,
+    asked: Reading,
+    metric: str | None,
+    sources: Sequence[str],
 ) -> InputError:
     """The error, or one for all choices that are open beside its own, with a command that makes them."""
     offers: dict[str, str] = {}
@@ -153,7 +164,8 @@ def _all_at_once(
     *most, last = (opened[option] for option in offers)
     options = " ".join(f"--{option} {shlex.quote(value)}" for option, value in offers.items())
     given = given_by(asked, metric, offers)
-    files = " ".join(shlex.quote(file) for file in table.files[:9]) + " …" * (len(table.files) > 9)
+    given_as = sources or table.files  # files that were found in a folder are told from it, and told short
+    files = " ".join(map(shlex.quote, given_as[:9])) + " …" * (len(given_as) > 9)
     return InputError(
         f"{table.files[0]}: nothing says {', '.join(most)} and {last}; columns: {some_of(columns)}",
         hint=f"say it by options, perhaps: rigorkd analyze {files} {given}{options}"

@@ -8,13 +8,19 @@ from dataclasses import replace
 from rigorkd_analysis.results import Analysis
 
 from rigorkd.report.page import STARRED, Block, Section, Table
-from rigorkd.report.sentences import chosen_in_caption, of_what, told_of_plan, unvalidated
+from rigorkd.report.sentences import (
+    chosen_in_caption,
+    of_what,
+    told_of_plan,
+    unlike_new_data,
+    unvalidated,
+)
 
 
 def conditions(analysis: Analysis) -> tuple[str, ...]:
-    """What was chosen of the results, which epoch is judged, what each result is a mean over, that none was
-    validated."""
-    return tuple(filter(None, (of_what(analysis), unvalidated(analysis))))
+    """What was chosen of the results, which epoch is judged, what each result is a mean over, that it was
+    chosen on test data, that none was validated."""
+    return tuple(filter(None, (of_what(analysis), unlike_new_data(analysis), unvalidated(analysis))))
 
 
 def under_conditions(analysis: Analysis, blocks: Iterable[Block]) -> tuple[Block, ...]:
@@ -28,7 +34,8 @@ def under_conditions(analysis: Analysis, blocks: Iterable[Block]) -> tuple[Block
 
 def caption_under_conditions(analysis: Analysis, caption: str) -> str:
     """The caption of a figure, which has no page around it, with all of them."""
-    return _said(caption, (chosen_in_caption(analysis), unvalidated(analysis), *told_of_plan(analysis)))
+    of_all = (chosen_in_caption(analysis), unlike_new_data(analysis), unvalidated(analysis))
+    return _said(caption, (*of_all, *told_of_plan(analysis)))
 
 
 def _under(block: Block, told: tuple[str, ...], alone: tuple[str, ...]) -> Block:

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 from rigorkd_analysis.analysis_plan import Contrast, Correction, Pair, Plan, named_by
 from rigorkd_analysis.likeness import says_on_what
 from rigorkd_analysis.paper_sentences import with_cautions
-from rigorkd_analysis.results import Analysis, Family
+from rigorkd_analysis.results import Analysis, Family, Secondary
+from rigorkd_analysis.runs import chosen_on_test
 from rigorkd_analysis.table_error import TableError
 
 from rigorkd.metrics import BY_NAME
 from rigorkd.readers.known_names import NAMED, PARAMETERS
 from rigorkd.records.interim import note_shown
 from rigorkd.report.rows import located
-from rigorkd.report.sentences import REPEATED, chosen_of
+from rigorkd.report.sentences import REPEATED, chosen_of, mean_of, of_no_new_data
 from rigorkd.report.sources import Source
 from rigorkd.text import count, is_float
 
@@ -174,9 +175,7 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
         result = analyze(found.table, plan, study=found.name, predictions=predictions if read else None)
     notes = (*_other_metrics(found, result.metric), *_lost(lost), *_before_the_end(found))
     notes += found.other_items
-    told = _with_cautions(
-        result, found.doubted, found.judged_runs, (*chosen_of(found.warnings), *found.cautions)
-    )
+    told = _with_cautions(result, found)
     said = {text for family in told.families for c in family.comparisons for text in c.warnings}
     notes += tuple(one.says for one in found.doubted if one.says not in said)
     return replace(told, warnings=(*found.warnings, *fell, *result.warnings, *notes))
@@ -254,29 +253,34 @@ def _fell_away(whole: Source, left: Source, asked: Question, plan: Plan) -> tupl
     return (text + "; ".join(told),) if told else ()
 
 
-def _with_cautions(
-    result: Analysis, doubts: Sequence[Doubt], runs: _Runs, chosen: tuple[str, ...]
-) -> Analysis:
-    """The analysis whose every sentence says what is doubted of its runs, and what was chosen by hand."""
+def _with_cautions(result: Analysis, found: Source) -> Analysis:
+    """The analysis whose every sentence says what is doubted of its runs, and what was chosen by hand.
 
-    def whole(family: Family) -> Family:
-        return _doubted(family, doubts, runs, chosen)
+    So it does what each result is a mean over, and that the metric, or its epoch, was chosen on test data.
+    """
+    doubts, runs, over = found.doubted, found.judged_runs, mean_of(found.warnings)
+    chosen = (*chosen_of(found.warnings), *found.cautions)
 
-    def of_cells(cells: Iterable[str]) -> tuple[str, ...]:
-        return (*_doubts_of(cells, doubts, runs), *chosen)
+    def of_metric(warnings: Iterable[str]) -> tuple[str, ...]:
+        told = of_no_new_data((*found.warnings, *warnings))
+        return (*chosen, *(text.partition(": ")[0] for text in told))
+
+    def secondary(item: Secondary) -> Secondary:
+        of_all = of_metric(chosen_on_test(found.table, item.metric))
+        return replace(item, family=_doubted(item.family, doubts, runs, of_all, over))
+
+    of_all = of_metric(result.warnings)
+
+    def said(says: str, cells: Iterable[str]) -> str:
+        return with_cautions(says, (*_doubts_of(cells, doubts, runs), *of_all), over)
 
     result = replace(
         result,
-        families=tuple(map(whole, result.families)),
-        secondary=tuple(replace(item, family=whole(item.family)) for item in result.secondary),
-        images=tuple(
-            replace(one, says=with_cautions(one.says, of_cells((one.a, one.b)))) for one in result.images
-        ),
+        families=tuple(_doubted(family, doubts, runs, of_all, over) for family in result.families),
+        secondary=tuple(map(secondary, result.secondary)),
+        images=tuple(replace(one, says=said(one.says, (one.a, one.b))) for one in result.images),
         factorial=tuple(
-            replace(
-                one,
-                says=with_cautions(one.says, of_cells(cell for test in one.tests for cell in test.cells)),
-            )
+            replace(one, says=said(one.says, (cell for test in one.tests for cell in test.cells)))
             for one in result.factorial
         ),
     )
@@ -291,19 +295,24 @@ def _with_cautions(
     comparisons = (
         replace(
             one,
-            says=with_cautions(one.says, (*warned.get((one.family, one.planned, one.name), ()), *chosen)),
+            says=with_cautions(
+                one.says, (*warned.get((one.family, one.planned, one.name), ()), *of_all), over
+            ),
         )
         for one in sequential.comparisons
     )
     return replace(result, sequential=replace(sequential, comparisons=tuple(comparisons)))
 
 
-def _doubted(family: Family, doubts: Sequence[Doubt], runs: _Runs, chosen: tuple[str, ...]) -> Family:
+def _doubted(
+    family: Family, doubts: Sequence[Doubt], runs: _Runs, chosen: tuple[str, ...], over: str
+) -> Family:
     """The family with doubts of its numbers beside each verdict that uses them, and in what is said of each.
 
-    So is what was `chosen` by hand in what is said, which is pasted without the captions.
+    So are in what is said, which is pasted without the captions, what was `chosen` and what each result is a
+    mean `over`.
     """
-    if not (doubts or chosen):
+    if not (doubts or chosen or over):
         return family
     of_each = [
         _doubts_of(one.weights, doubts, runs, paired=one.test != "unpaired") for one in family.comparisons
@@ -311,10 +320,10 @@ def _doubted(family: Family, doubts: Sequence[Doubt], runs: _Runs, chosen: tuple
     of_all = tuple(dict.fromkeys(text for told in of_each for text in told))
 
     def said(one: Consistency) -> Consistency:
-        return replace(one, says=with_cautions(one.says, (*of_all, *chosen)))
+        return replace(one, says=with_cautions(one.says, (*of_all, *chosen), over))
 
     comparisons = (
-        replace(one, says=with_cautions(one.says, (*told, *chosen)), warnings=(*one.warnings, *told))
+        replace(one, says=with_cautions(one.says, (*told, *chosen), over), warnings=(*one.warnings, *told))
         for one, told in zip(family.comparisons, of_each, strict=True)
     )
     return replace(

@@ -20,6 +20,7 @@ from rigorkd_analysis.results import (
     Family,
     ImageComparison,
 )
+from rigorkd_analysis.runs import OPTIMISTIC, is_of_no_new_data
 from rigorkd_analysis.sanity import AT_CHANCE, who_is_at_chance
 from rigorkd_analysis.wording import over_what, percent_text
 
@@ -259,6 +260,32 @@ def chosen_of(warnings: Iterable[str]) -> tuple[str, ...]:
     """What a sentence says, which is pasted without captions, of seeds and cells that were chosen by hand."""
     kinds = (CHOSEN, CHOSEN_CELLS, LEFT_OUT)
     return tuple(text.partition(", as --")[0] for text in warnings if text.startswith(kinds))
+
+
+def mean_of(warnings: Iterable[str]) -> str:
+    """What a sentence says that every result is a mean over, "" where it is none."""
+    told = (text for text in warnings if text.startswith(AVERAGED_PARTS))
+    return next(told, "").removeprefix(AVERAGED_PARTS).partition(", as --")[0]
+
+
+def of_no_new_data(warnings: Iterable[str]) -> tuple[str, ...]:
+    """The warnings that what is judged was chosen on test data, or is of training data.
+
+    Of epochs and of the checkpoints at them it is said once.
+    """
+    told = [text for text in warnings if is_of_no_new_data(text)]
+    return (
+        *(text for text in told if not text.endswith(OPTIMISTIC)),
+        *[text for text in told if text.endswith(OPTIMISTIC)][:1],
+    )
+
+
+def unlike_new_data(analysis: Analysis) -> str:
+    """The same as a caption says it that does not yet say on what the epoch was chosen."""
+    told = of_no_new_data(analysis.warnings)
+    if any(text.startswith(EPOCH) and ", which is " in text for text in analysis.warnings):
+        told = tuple(text for text in told if not text.endswith(OPTIMISTIC))
+    return "; ".join(told)
 
 
 def chosen(analysis: Analysis) -> str:

@@ -316,11 +316,11 @@ def from_sources(
         files = " ".join(map(shlex.quote, sources))
         then = f"perhaps: rigorkd analyze {files} {given_by(guess, metric).rstrip()}"
         try:
-            understood(read_sources(sources, guess, told), guess, metric, name)
+            understood(read_sources(sources, guess, told), guess, metric, name, sources=sources)
         except InputError as further:
             then = f"so read, {further.message}; {further.hint}"
         raise InputError(error.message, hint=f"{error.hint}; {then}") from None
-    return understood(tables, asked, metric, name, told)
+    return understood(tables, asked, metric, name, told, sources)
 
 
 def from_frame(frame: pd.DataFrame, asked: Reading, metric: str | None, name: str) -> Source:
@@ -344,13 +344,14 @@ def understood(
     metric: str | None,
     name: str,
     told: Callable[[str], None] = lambda text: None,
+    sources: Sequence[str] = (),
 ) -> Source:
-    """What raw tables hold, as one source."""
+    """What raw tables hold, as one source; `sources` are these as they were given."""
     from rigorkd.readers.tidying import tidy
 
     if (rows := sum(len(one.frame) for one in tables)) > 100_000:
         told(f"{rows:,} rows: looking for runs, cells and seeds")
-    found = tidy(tables, asked, metric, name)
+    found = tidy(tables, asked, metric, name, sources)
     table = found.table
     if len(table.frame) > 100_000:
         told(f"{len(table.frame):,} runs: judging them")
