@@ -163,7 +163,8 @@ def analyze(
         frame = data.reset_index(drop=not any(data.index.names))
         source = Source(name, frame, Plan(), lambda error: _place(name, error))
     if plan is not None:
-        source = replace(source, plan=plan if source.folder is None else _late(plan, source.plan))
+        plan = plan if source.folder is None else _late(plan, source.plan)
+        source = replace(source, plan=plan, plan_under=None)
     asked = {
         "metric": metric,
         "goal": goal,

@@ -127,6 +127,7 @@ STATISTICS_LAYERS = (
     "omnibus",
     "plan_status",
     "sanity",
+    "tuning",
     "declared",
     "families",
     "publication",

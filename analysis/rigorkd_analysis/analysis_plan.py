@@ -25,6 +25,17 @@ _WORDS = {
 #: With unequal numbers of runs, fewer in a cell than this let Welch's test reject .074 to .084 of true nulls.
 FEWEST_UNEQUAL = 7
 
+#: Fewer seeds than this are warned of wherever they are judged, or planned.
+FEW_SEEDS = 5
+
+
+def few_seeds(n: int) -> str:
+    """What is said of so few seeds, "" of enough."""
+    if n >= FEW_SEEDS:
+        return ""
+    return f"n = {n}: fewer than {FEW_SEEDS} seeds" + ("; nearly nothing can be shown" if n == 2 else "")
+
+
 #: Why runs that are not paired have no anytime-valid analysis, and the way on.
 NO_ANYTIME = (
     "the anytime-valid test pairs runs by seed, and the plan compares them without pairing (test: unpaired)",
@@ -37,6 +48,9 @@ TABLE_CONDITIONS = ("the test images", "whatever the table's runs share and its 
 
 COMMANDS_CONDITION = "the data and split of its commands"
 """The same of runs that a user's own commands trained."""
+
+LABEL_NOISE = " of the training labels replaced by wrong ones"
+"""How the condition ends that says how large a share of the labels was made wrong on purpose."""
 
 
 @dataclass(frozen=True)

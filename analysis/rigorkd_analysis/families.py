@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from rigorkd_analysis.analysis_plan import few_seeds
 from rigorkd_analysis.axes import averaged_over
 from rigorkd_analysis.declared import OneTested, apply_declared
 from rigorkd_analysis.likeness import unlike
@@ -388,8 +389,8 @@ def _warnings(
         if test.mean_diff == 0:
             alike = f"{runs.metric} is equal at every seed, as of copied runs or on very few test images"
         out.append(f"zero variance: {alike}")
-    elif n < 5:
-        out.append(f"n = {n}: fewer than 5 seeds" + ("; nearly nothing can be shown" if n == 2 else ""))
+    elif few := few_seeds(n):
+        out.append(few)
     adjusted = (test.p_adjusted, test.p_equivalence_adjusted)
     shown = any(p is not None and p <= plan.alpha for p in adjusted)
     if test.mde is not None and test.sd_diff and test.mde / test.sd_diff > ABSURD_DZ and not shown:

@@ -227,7 +227,8 @@ class Analysis:
 def document(result: Any) -> Any:
     """A result as JSON: dataclasses become dictionaries in the order of fields, tuples lists, NaN None."""
     if is_dataclass(result) and not isinstance(result, type):
-        return {field.name: document(getattr(result, field.name)) for field in fields(result)}
+        shown = (field for field in fields(result) if field.metadata.get("in_document", True))
+        return {field.name: document(getattr(result, field.name)) for field in shown}
     if isinstance(result, dict):
         return {str(key): document(value) for key, value in result.items()}
     if isinstance(result, (tuple, list)):

@@ -37,9 +37,12 @@ _KNOWN_DATA = re.compile(
 def data_of(runs: Runs, word: str) -> str:
     """The column that says on what was measured and that a word is of, `dataset=svhn` or `svhn`; "" if none.
 
-    A well-known data set's name is one where no column says what it is.
+    A well-known data set's name is one where no column says what it is. What is a method's word as well, as
+    `none` of data sets and of methods, means the method: no data set can be a baseline.
     """
     column, sign, value = word.partition("=")
+    if any(same(text, word) for text in runs.attributes.get("method", ())):
+        return ""
     for name in on_what(runs):
         texts = runs.attributes[name]
         if any(same(text, word) or (sign and same(name, column) and same(text, value)) for text in texts):

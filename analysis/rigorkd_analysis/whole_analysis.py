@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from rigorkd_analysis.analysis_plan import TABLE_CONDITIONS, Pair, Plan
 from rigorkd_analysis.baseline_matching import Matcher
 from rigorkd_analysis.families import build_family, images_of, on_images
 from rigorkd_analysis.hypotheses import all_gains, all_pairs, averages, resolve
-from rigorkd_analysis.likeness import copied, may_be_methods, on_what, place
+from rigorkd_analysis.likeness import copied, may_be_methods, on_what
 from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy, is_top5, sesoi_off_scale, words_of
 from rigorkd_analysis.named_pairs import each_pair, left_over
 from rigorkd_analysis.offered_baselines import likely, offered
@@ -40,6 +39,7 @@ from rigorkd_analysis.stats.new_images import PredictionSource, image_comparison
 from rigorkd_analysis.stats.selection import best_cells
 from rigorkd_analysis.stats.sequential import Asked, sequential_analysis
 from rigorkd_analysis.table_error import TableError
+from rigorkd_analysis.tuning import unequal_tuning
 from rigorkd_analysis.wording import Names, Phrasing
 
 if TYPE_CHECKING:
@@ -394,8 +394,7 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
     if question.repeated_look:
         now = sorted(cell for cell in runs.cells if plan.later_than_a_look(cell))
         out.append(question.repeated_look + (f"; added after a look: {_listed(now)}" if now else ""))
-    averaged = any(family.name == "overall" for family in found)
-    out += _untuned_baselines(runs, matcher, plan, averaged)
+    out += unequal_tuning(question, matcher, found)
     return out
 
 
@@ -541,45 +540,3 @@ def _first(names: Sequence[str], most: int = 6) -> str:
 
 def _listed(items: Iterable[object]) -> str:
     return ", ".join(map(str, items))
-
-
-def _untuned_baselines(runs: Runs, matcher: Matcher, plan: Plan, averaged: bool) -> list[str]:
-    """Distilled cells were tried at several settings of one method, their baseline at one.
-
-    What to claim is the average gain, if the answer has one.
-
-    Not where a primary cell among them was named before the results: then no setting is chosen by them. Nor
-    where the baseline is a setting of the method itself, T = 1 beside T = 4: the settings are the question.
-    """
-    if not matcher.any() or "method" not in runs.attributes:
-        return []
-    parts = on_what(runs)
-    # against each baseline: every data set has its own
-    tried: Counter[tuple[tuple[str, str, str, str], int]] = Counter()
-    for cell in matcher.targets():
-        baseline = matcher.of(cell)
-        if runs.text("method", cell) != runs.text("method", baseline):
-            tried[_tuned(runs, cell, parts), baseline] += 1
-    primary = runs.index.get(plan.primary or "") if plan.planned else None
-    chosen = None if primary is None else _tuned(runs, primary, parts)
-    unequal = {own: k for own, k in tried.items() if k > 1 and own[0] != chosen}
-    flagged = sorted({(g, s, m, k) for ((g, s, m, _), _), k in unequal.items()})
-    beside = {baseline for _, baseline in unequal}
-    shown = [
-        f"{m} of {'/'.join(filter(None, (g, s))) or 'this table'} at {k} settings" for g, s, m, k in flagged
-    ]
-    if not shown:
-        return []
-    more = f" and {len(shown) - 4} more" if len(shown) > 4 else ""
-    base = "its baseline at one" if len(shown) == 1 else "their baseline at one"
-    base = base if len(beside) == 1 else "baselines at one"
-    # not a primary gain either: named now, it would be chosen by the results
-    claim = "claim the average gain" + (", not that of the best setting" if not plan.planned else "")
-    claim = claim if averaged else "the gain of the best of them would be flattered"
-    return [f"tuning was unequal: {'; '.join(shown[:4])}{more}, {base}; {claim}"]
-
-
-def _tuned(runs: Runs, cell: int, parts: Sequence[str]) -> tuple[str, str, str, str]:
-    """Whose settings a distilled cell is one of: group and data, student, method and teacher."""
-    text = runs.text
-    return place(runs, cell, parts), text("student", cell), text("method", cell), text("teacher", cell)

@@ -211,7 +211,7 @@ def run(
     from rigorkd.launch.launch import LaunchOptions, launch
     from rigorkd.launch.own_commands import changed_since_runs, note_own, refuse_foreign_code
     from rigorkd.launch.own_data import own_data
-    from rigorkd.launch.planning import protocol_warnings, sesoi_warning
+    from rigorkd.launch.planning import few_seeds_warning, protocol_warnings, sesoi_warning
     from rigorkd.launch.rehearsal import done_without, rehearse
     from rigorkd.launch.run_states import Shard
     from rigorkd.protocol.load import refuse_misfit
@@ -279,6 +279,8 @@ def run(
     grown = None
     if not smoke and max_seeds is None:
         place = results / folder_name(loaded, mode)
+        if warning := few_seeds_warning(place, loaded, chosen):
+            aside(warning)
         grown = growth_of(place, chosen, loaded.spec.analysis, looks_ahead(place, loaded).looks)
         if grown is not None:
             aside(grown.says())

@@ -7,6 +7,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import RateBook
 from rigorkd.records.read import added_to, foreseen, looks_ahead
 from rigorkd.records.record import Record
+from rigorkd.records.study import is_study, read_info
 from rigorkd.records.teacher_code import teachers_from_outside, untold_in_code
 from rigorkd.records.teacher_paths import half_paths
 from rigorkd.text import count
@@ -404,6 +406,22 @@ def protocol_warnings(protocol: Protocol, seeds: tuple[int, ...]) -> list[str]:
         *_cut_short(protocol.cells),
     )
     return [warning for warning in told if warning]
+
+
+def few_seeds_warning(folder: Path, protocol: Protocol, seeds: Collection[int]) -> str:
+    """What `analyze` will say of so few seeds, as far as it can be foreseen; "" of enough.
+
+    Those that a study was planned with before count, too; those kept for choosing do not. Of one seed
+    `plan` says that it supports no test.
+    """
+    from rigorkd_analysis.analysis_plan import few_seeds
+
+    selection = protocol.spec.analysis.selection
+    chosen_on = frozenset(selection.seeds) if selection else frozenset[int]()
+    planned = read_info(folder).planned_seeds if is_study(folder) else ()
+    n = min(_numbers(protocol.spec.seeds, len({*seeds, *planned} - chosen_on), chosen_on))
+    told = few_seeds(n) if n > 1 else ""
+    return f"warning: {told}" if told else ""
 
 
 def _cut_short(cells: Iterable[Cell]) -> Iterator[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rigorkd.errors import InputError
 from rigorkd.readers.known_names import canonical, folded, is_bookkeeping, seed_in, unhumped
 from rigorkd.readers.raw import RawTable, flat, table_of
 from rigorkd.readers.shapes import NO_METHODS, UNNAMED, is_cost, is_metric
@@ -22,12 +23,17 @@ WRITE_THEM = (
     "for each run: method, seed and a metric"
 )
 
+TAKEN = " (if they are epochs or parts of a run, write each run's result instead)"
+"""What follows the places of lists that were taken for seeds: nothing in them tells."""
+
 _MANY = {
     "accs": "acc", "accuracies": "accuracy", "scores": "score", "f1s": "f1", "aucs": "auc", "aurocs": "auroc",
     "losses": "loss", "errors": "error", "errs": "err", "maes": "mae", "rmses": "rmse", "results": UNNAMED,
     "values": UNNAMED, "runs": UNNAMED,
 }  # fmt: skip
 """What lists of a metric's values are called, and the metric."""
+
+_SEEDS = ("seed", "seeds", "seed_list", "random_seeds")
 
 _OF_A_RUN = NO_METHODS | frozenset(
     {"fold", "folds", "cv", "all", "epoch", "epochs", "step", "steps", "round", "rounds", "task", "tasks",
@@ -38,6 +44,8 @@ _OF_A_RUN = NO_METHODS | frozenset(
 
 _MOST = 100
 """Seeds of one method; longer lists are epochs."""
+_IN_ORDER = 2.2
+"""So many standard deviations of Kendall's S away from no order, five places are in full order or none."""
 
 
 def numbers_of(value: object) -> list[float] | None:
@@ -46,6 +54,40 @@ def numbers_of(value: object) -> list[float] | None:
         return None
     plain = all(isinstance(item, int | float) and not isinstance(item, bool) for item in value)
     return value if plain else None
+
+
+def seeds_among(lists: Mapping[str, object]) -> str:
+    """The list that says the seeds of the others, by its name; "" where there is none."""
+    return next((key for key, own in lists.items() if folded(key) in _SEEDS and isinstance(own, list)), "")
+
+
+def refuse_curves(file: str, lists: Mapping[str, Sequence[float]]) -> None:
+    """Refuse to take places for seeds where values rise, or fall, with them in every list.
+
+    Seeds come in no order: such lists are epochs, or were sorted, and then no place pairs them. Whoever
+    writes the seeds beside them has said what the places are.
+
+    Raises:
+        InputError: they do, in five places or more.
+    """
+    if not lists or not all(_in_order(own) for own in lists.values()):
+        return
+    which = some_of(list(lists), 6)
+    raise InputError(
+        f"{file}: values rise or fall with their place in every list, as over the epochs of a run, so the "
+        f"places are not taken for seeds: {which}",
+        hint='if they are seeds, say which beside the lists: "seeds": [0, 1, …]; of epochs write the result '
+        "of each run: a row with method, seed and a metric",
+    )
+
+
+def _in_order(values: Sequence[float]) -> bool:
+    """Whether values go one way with their place, by Mann and Kendall's test; those of seeds seldom do."""
+    n = len(values)
+    s = sum(
+        (later > value) - (later < value) for at, value in enumerate(values) for later in values[at + 1 :]
+    )
+    return n > 4 and (abs(s) - 1) / (n * (n - 1) * (2 * n + 5) / 18) ** 0.5 > _IN_ORDER
 
 
 def methods_beside(file: str, value: object) -> RawTable | None:
@@ -59,7 +101,7 @@ def methods_beside(file: str, value: object) -> RawTable | None:
         return None
     lists = {str(key): own for key, item in value.items() if (own := numbers_of(item)) is not None}
     rest = flat({key: item for key, item in value.items() if not isinstance(item, list)})
-    seeds = next((key for key in lists if folded(key) in ("seed", "seeds", "seed_list", "random_seeds")), "")
+    seeds = seeds_among(lists)
     counted = lists.pop(seeds) if seeds else None
     length = len(next(iter(lists.values()), ()))
     if len(lists) < 2 or {len(own) for own in lists.values()} != {length} or length > _MOST:
@@ -69,10 +111,12 @@ def methods_beside(file: str, value: object) -> RawTable | None:
     made = _named(list(lists))
     if (
         made is None
-        or (UNNAMED in made and not rest)
+        or (UNNAMED in made and not rest and counted is None)
         or _is_of_a_run(rest, {who for own in made.values() for who in own}, length)
     ):
         return None
+    if counted is None:
+        refuse_curves(file, lists)
     whole = {name: item for name, item in rest.items() if not _sums_up(name, made)}
     rows = [
         {**whole, "method": who, "seed": place if counted is None else counted[place]}
@@ -82,7 +126,7 @@ def methods_beside(file: str, value: object) -> RawTable | None:
     ]
     came = {
         "method": "the names of the lists",
-        "seed": f"the list {seeds}" if seeds else "the place in each method's list",
+        "seed": f"the list {seeds}" if seeds else f"the place in each method's list{TAKEN}",
         **dict.fromkeys(made, "the numbers of the lists"),
     }
     summing = [name for name in rest if name not in whole]

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rigorkd.errors import InputError
-from rigorkd.readers.json_lists import LISTS, MAY_BE, WRITE_THEM, may_be_method, methods_beside, unread_lists
+from rigorkd.readers.json_lists import (
+    LISTS,
+    MAY_BE,
+    TAKEN,
+    WRITE_THEM,
+    may_be_method,
+    methods_beside,
+    refuse_curves,
+    seeds_among,
+    unread_lists,
+)
 from rigorkd.readers.known_names import canonical, seed_in
 from rigorkd.readers.raw import RawTable, flat, table_of
-from rigorkd.readers.shapes import UNNAMED, is_metric
+from rigorkd.readers.shapes import UNNAMED, is_cost, is_metric
 from rigorkd.records.untrusted import DEEPEST, refuse_deep
 
 _LONGEST = 200
@@ -63,7 +73,7 @@ def json_table(file: str, value: Any) -> RawTable:
                 value = [{name: column[key] for name, column in value.items()} for key in keys]
     if (beside := methods_beside(file, value)) is not None:
         return beside
-    if (listed := _by_method(value) or _by_column(value)) is not None:
+    if (listed := _by_method(file, value) or _by_column(value)) is not None:
         rows, came = listed
         return table_of(rows, [file] * len(rows), "JSON", came=came)
     rows = value if isinstance(value, list) else [value]
@@ -87,15 +97,20 @@ def _by_column(value: Any) -> _Listed | None:
     return [dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=True)], {}
 
 
-def _by_method(value: Any) -> _Listed | None:
+def _by_method(file: str, value: Any) -> _Listed | None:
     """Rows of methods that each have a list of results, or results by seed: {"kd": [91.2, …], …}.
 
-    A list's places are taken for the seeds; where keys are metrics or columns they are no methods.
+    A list's places are taken for the seeds, unless a list says them or they look like epochs; where keys are
+    metrics or columns they are no methods.
+
+    Raises:
+        InputError: places are epochs, or may be.
     """
     if (
         not isinstance(value, dict)
         or len(value) < 2
         or any(canonical(key) or is_metric(key) for key in value)
+        or seeds_among(value)  # of lists that are no methods' results beside it
     ):
         return None
     rows: list[dict[str, object]] = []
@@ -104,15 +119,20 @@ def _by_method(value: Any) -> _Listed | None:
             return None
         if not all(map(may_be_method, value)):
             return None
+        refuse_curves(file, value)
         for method, own in value.items():
             rows += [{"method": method, "seed": place, UNNAMED: item} for place, item in enumerate(own)]
-        return rows, {"seed": "the place in each method's list", UNNAMED: "the numbers of the lists"}
+        return rows, {"seed": f"the place in each method's list{TAKEN}", UNNAMED: "the numbers of the lists"}
     if not all(isinstance(own, dict) and own for own in value.values()):
         return None
+    listed = {method: own for method, own in value.items() if _are_alike(own)}
+    _refuse_epochs(file, listed)
     for method, own in value.items():
-        if _are_lists(own) and len({len(items) for items in own.values()}) == 1:  # {"kd": {"acc": [91.2, …]}}
+        if method in listed:  # {"kd": {"acc": [91.2, …]}}
+            seeds = seeds_among(own)
             for place, items in enumerate(zip(*own.values(), strict=True)):
-                rows.append({"method": method, "seed": place, **dict(zip(own, items, strict=True))})
+                row = dict(zip(own, items, strict=True))
+                rows.append({"method": method, "seed": row.pop(seeds, place), **row})
             continue
         for key, item in own.items():
             seed = key if key.isdecimal() else str((seed_in(key) or ("", ""))[0])
@@ -122,8 +142,34 @@ def _by_method(value: Any) -> _Listed | None:
                 {"method": method, "seed": seed}
                 | (scalars(item) if isinstance(item, dict) else {UNNAMED: item})
             )
-    named = all(isinstance(items, list) for own in value.values() for items in own.values())
-    return rows, {"seed": "the place in each list" if named else "the keys below each method"}
+    if len(listed) < len(value):
+        return rows, {"seed": "the keys below each method"}
+    counted = all(map(seeds_among, listed.values()))
+    return rows, {"seed": "the list of seeds of each" if counted else f"the place in each list{TAKEN}"}
+
+
+def _are_alike(own: Any) -> bool:
+    """Whether these are lists of one length."""
+    return _are_lists(own) and len({len(items) for items in own.values()}) == 1
+
+
+def _refuse_epochs(file: str, listed: Mapping[str, Mapping[str, list[Any]]]) -> None:
+    """Refuse lists below each method whose places are epochs: one counts them, or values go by it."""
+    apart = {method: own for method, own in listed.items() if not seeds_among(own)}
+    for method, own in apart.items():
+        counts = next((name for name in own if canonical(name) in ("epochs", "epoch", "step")), "")
+        if counts and sorted(set(own[counts])) == own[counts]:
+            raise InputError(
+                f"{file}: the places of {method!r}'s lists are counted by {counts!r}, so they are no seeds",
+                hint="write the result of each run: a row with method, seed and a metric",
+            )
+    results = {
+        f"{method}.{name}": items
+        for method, own in apart.items()
+        for name, items in own.items()
+        if is_metric(name) and not is_cost(name) and all(map(_is_number, items))
+    }
+    refuse_curves(file, results)
 
 
 def _are_lists(value: Any) -> bool:

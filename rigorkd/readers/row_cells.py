@@ -346,7 +346,11 @@ def _matched(draft: Draft, columns: Sequence[str]) -> None:
 
 
 def _compose(draft: Draft, columns: Sequence[str]) -> None:
-    """A cell's name of its columns: `student/method-T4-a0.1`."""
+    """A cell's name of its columns: `student/method-T4-a0.1`.
+
+    A `none` that was written goes without saying beside other words; where it is all that stands there, it is
+    the name of the baseline, or of its data set, too. Blanks and dashes name nothing.
+    """
     unique = draft.frame[list(columns)].drop_duplicates()
     marks = _marks(unique, columns)
     made = {}
@@ -354,7 +358,8 @@ def _compose(draft: Draft, columns: Sequence[str]) -> None:
         row = dict(zip(columns, values, strict=True))
         for name, on in marks.items():
             row[name] = draft.spelt(name) if row[name] == on else ""
-        made[values] = _cell_name(row, draft.spelt) or ("none" if marks else "")
+        said = "none" if marks else "/".join(word for word in values if word.casefold() == "none")
+        made[values] = _cell_name(row, draft.spelt) or said
     keys = list(draft.frame[list(columns)].itertuples(index=False, name=None))
     names = [made[key] for key in keys]
     if "" in names:

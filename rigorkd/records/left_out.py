@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from rigorkd.protocol.schema import Analysis, Contrast
 
 
+CELLS_GONE = "cells left out of the protocol: "
+"""How sentences say which cells a protocol has no more."""
+
+
 @dataclass(frozen=True)
 class LeftOut:
     """Cells that a protocol has no more; `in_vain` those whose runs failed, `dropped` before any.
@@ -49,7 +53,7 @@ class LeftOut:
     def cautions(self) -> tuple[str, ...]:
         """What every sentence of what is left says, which is pasted without the captions."""
         named = some_of(self.of_families, 3)
-        return (f"cells left out of the protocol: {named}",) if named else ()
+        return (f"{CELLS_GONE}{named}",) if named else ()
 
 
 _NOT_PLANNED = " are not the family that was planned, so they are exploratory"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rigorkd_analysis.analysis_plan import COMMANDS_CONDITION
+from rigorkd_analysis.analysis_plan import COMMANDS_CONDITION, LABEL_NOISE
 
 from rigorkd import __version__
 from rigorkd.data.examined import Examined
@@ -314,17 +314,22 @@ def changed_keys(first: Analysis, stood: Analysis, asked: Analysis) -> tuple[str
     """Which keys of an analysis that every verdict uses are not those that were planned.
 
     A margin says what would matter: it may be mended as long as nobody has seen a result, so it is compared
-    with that of the analysis that `stood` when results were first shown.
+    with that of the analysis that `stood` when results were first shown. Looks that are not in force change
+    nothing: whoever asks gives `asked` those that are (`planned_looks`).
     """
     then = {name: stood if name == "sesoi" else first for name in _FIXED}
     return tuple(name for name in _FIXED if getattr(then[name], name) != getattr(asked, name))
+
+
+CHANGED = "changed after the first run: "
+"""How it begins what is said of keys that are not those that were planned."""
 
 
 def says_changed(keys: Sequence[str]) -> str:
     """What it means that keys were changed, "" where none were."""
     if not keys:
         return ""
-    return f"changed after the first run: {', '.join(keys)}; every verdict that uses it is exploratory"
+    return f"{CHANGED}{', '.join(keys)}; every verdict that uses it is exploratory"
 
 
 def changed_since(folder: Path, protocol: Protocol) -> str:
@@ -337,6 +342,7 @@ def changed_since(folder: Path, protocol: Protocol) -> str:
 
 def _changed_by(folder: Path, info: StudyInfo, protocol: Protocol) -> tuple[str, ...]:
     first, asked = info.planned, protocol.spec.analysis
+    asked = asked.model_copy(update={"looks": looks_ahead(folder, protocol).looks})
     if first is None or not (keys := changed_keys(first, first, asked)):
         return ()
     stood = None
@@ -561,6 +567,8 @@ def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:
     else:
         conditions.append("a new split per seed" if split.seed == "per_seed" else f"split seed {split.seed}")
         conditions.append("these test images")
+    if noise := protocol.spec.dataset.label_noise:
+        conditions.append(f"{100 * noise:.4g} %{LABEL_NOISE}")
     if split.val == 0:
         conditions.append("nothing was validated: the last epoch is tested")
     averaged = [cell.training.ema is not None for cell in protocol.cells if cell.role == "student"]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rigorkd_analysis.metric_names import Goal
+from rigorkd_analysis.paper_sentences import with_cautions
 from rigorkd_analysis.results import GAINS, Analysis, Comparison, Family, Sequential
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import percent_text
@@ -34,6 +35,7 @@ from rigorkd.report.sentences import (
     about,
     asked_once,
     banner_of,
+    equivalent_by,
     factorial_sentences,
     grouped,
     holm_is_sharper,
@@ -205,6 +207,7 @@ def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence margin ±{say(analysis.sesoi)}")
+        parts += filter(None, [equivalent_by(analysis, family.comparisons)])
     parts += _of_family(analysis, family)
     starred = any(c.warnings for c in family.comparisons)
     return "; ".join(parts) + "." + some_not_valid([family]) + STARRED * starred
@@ -350,6 +353,7 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests")
+        parts += filter(None, [equivalent_by(analysis, family.comparisons)])
     if power:
         parts.append("detects: the difference found with 80 % power")
         parts += ["needs: seeds to find the SESOI so"] if analysis.sesoi else []
@@ -568,11 +572,11 @@ def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:
                 f"picking the best cell on the other seeds scores {say(left.mean)} on the one left out; "
                 f"its own mean would claim {say(left.naive_mean)}."
             )
-            notes.append(about(left.student, left.group, text))
+            notes.append(about(left.student, left.group, with_cautions(text, best.left_out)))
         for flattery in best.optimism:
             text = (
                 f"the first of {flattery.cells} equal cells would look too good by "
                 f"{say(flattery.expected)}{say.unit} (n = {flattery.n})."
             )
-            notes.append(about(flattery.student, flattery.group, text))
+            notes.append(about(flattery.student, flattery.group, with_cautions(text, best.left_out)))
     return [*notes, *factorial_sentences(analysis)]

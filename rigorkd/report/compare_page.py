@@ -15,7 +15,7 @@ from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.numbers import MetricNumbers, p_heading
 from rigorkd.report.page import MISSING, Cell, Column, Page, Said, Table, listed
-from rigorkd.report.sentences import CORRECTIONS, banner_of, grouped
+from rigorkd.report.sentences import CORRECTIONS, banner_of, decided_by, grouped, sentence_of
 from rigorkd.text import count
 
 _INSIDE = "Inside is no proof of agreement: ± says how far off a number may be unnoticed."
@@ -144,6 +144,8 @@ def _differences(result: Replication, family: DifferenceFamily, say: MetricNumbe
     )
     if result.sesoi is not None:
         caption += f"; agreement within ±{say(result.sesoi)}{say.unit} by two one-sided tests"
+        same = any(o.verdict in (Agreement.AGREE, Agreement.DIFFER_NEGLIGIBLE) for o in family.comparisons)
+        caption += f"; {decided_by(['agreement'], result.alpha, corrected=bool(alone))}" * same
     return Table(
         _TITLES[family.name],
         (Column("comparison"), Column(first, True), Column(second, True), *columns.values()),
@@ -328,6 +330,10 @@ def _summaries(result: Synthesis, family: SummaryFamily, say: MetricNumbers) -> 
         f"{result.metric}: gains over the baseline, t over studies, {_correction(result, family.size)}; "
         "prediction: what a new such study will find; same?: p of Welch's test that the true gains are equal."
     )
+    verdicts = {one.verdict for one in family.summaries}
+    words = ["equivalent"] * (Verdict.EQUIVALENT in verdicts)
+    words += ["negligible"] * any(verdict.negligible for verdict in verdicts)
+    caption += sentence_of(decided_by(words, result.alpha, corrected=bool(_alone(result, family.size))))
     found = frozenset(i for i, o in enumerate(family.summaries) if o.verdict is not Verdict.INCONCLUSIVE)
     return Table(_TITLES[family.name], (Column("gain"), *columns.values()), rows, caption, found)
 

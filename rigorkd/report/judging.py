@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 from rigorkd_analysis.analysis_plan import Contrast, Correction, Pair, Plan, named_by
 from rigorkd_analysis.likeness import says_on_what
 from rigorkd_analysis.paper_sentences import with_cautions
-from rigorkd_analysis.results import Analysis, Family, Secondary
+from rigorkd_analysis.results import Analysis, Best, Family, Pick, Secondary
 from rigorkd_analysis.runs import chosen_on_test
+from rigorkd_analysis.stats.selection import among
 from rigorkd_analysis.table_error import TableError
 
 from rigorkd.metrics import BY_NAME
 from rigorkd.readers.known_names import NAMED, PARAMETERS
 from rigorkd.records.interim import note_shown
 from rigorkd.report.rows import located
-from rigorkd.report.sentences import REPEATED, chosen_of, mean_of, of_no_new_data
+from rigorkd.report.sentences import REPEATED, cells_are_left, chosen_of, mean_of, of_no_new_data
 from rigorkd.report.sources import Source
 from rigorkd.text import count, is_float
 
@@ -283,6 +284,7 @@ def _with_cautions(result: Analysis, found: Source) -> Analysis:
             replace(one, says=said(one.says, (cell for test in one.tests for cell in test.cells)))
             for one in result.factorial
         ),
+        best=None if result.best is None else _of_the_best(result.best, chosen),
     )
     if (sequential := result.sequential) is None:
         return result
@@ -302,6 +304,19 @@ def _with_cautions(result: Analysis, found: Source) -> Analysis:
         for one in sequential.comparisons
     )
     return replace(result, sequential=replace(sequential, comparisons=tuple(comparisons)))
+
+
+def _of_the_best(best: Best, chosen: tuple[str, ...]) -> Best:
+    """What is said of the best cells, with what was left out: a cell that is gone may have been it."""
+    if not chosen:
+        return best
+
+    def says(pick: Pick) -> str:
+        k = pick.candidates
+        return with_cautions(pick.says.replace(among(k), among(k, left=cells_are_left(chosen))), chosen)
+
+    picks = tuple(replace(pick, says=says(pick)) for pick in best.validation_pick)
+    return replace(best, validation_pick=picks, left_out=chosen)
 
 
 def _doubted(

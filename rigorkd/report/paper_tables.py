@@ -29,6 +29,7 @@ from rigorkd.report.numbers import Numbers, p_heading, verdict
 from rigorkd.report.page import MISSING, Cell, Column, Entry, Page, Table
 from rigorkd.report.sentences import (
     CORRECTIONS,
+    equivalent_by,
     holm_is_sharper,
     is_unpaired,
     of_shown,
@@ -36,6 +37,7 @@ from rigorkd.report.sentences import (
     planned_looks,
     reasons,
     seeds_of,
+    sentence_of,
     some_not_valid,
     test_of,
     titled,
@@ -398,14 +400,17 @@ def what_is_marked(evidence: Evidence, shown: Iterable[Comparison]) -> str:
 
 
 def verdicts_said(evidence: Evidence, shown: Iterable[tuple[str, Comparison]]) -> str:
-    """What every caption says of the named gains that its rows show: signs, what is not valid, and stars.
+    """What every caption says of the named gains that its rows show: signs, which interval decides that one
+    is equivalent, what is not valid, and stars.
 
     Those of secondary metrics are among them, where a table shows their verdicts.
     """
     rows = list(shown)
     families = [*evidence.analysis.families, *(item.family for item in evidence.analysis.secondary)]
     own = of_shown(families, [c for _, c in rows])
-    return what_is_marked(evidence, [c for _, c in rows]) + some_not_valid(own) + reasons(rows)
+    judged = [c for _, c in rows]
+    decides = sentence_of(equivalent_by(evidence.analysis, judged))
+    return what_is_marked(evidence, judged) + decides + some_not_valid(own) + reasons(rows)
 
 
 def _is_post_hoc(evidence: Evidence, c: Comparison) -> bool:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from rigorkd_analysis.analysis_plan import Plan
+from rigorkd_analysis.analysis_plan import LABEL_NOISE, Plan
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Analysis
 from rigorkd_analysis.stats.exact import exact_from
@@ -91,6 +91,7 @@ def methods(analysis: Analysis) -> Section:
     say = Numbers(analysis)
     share = percent_text(1 - analysis.alpha)
     lines = [
+        *_data(analysis),
         f"{_test(analysis)} Intervals are {share} t intervals. Assumed: {normality(analysis)}.",
         _correction(analysis),
         _equivalence(analysis, say),
@@ -142,6 +143,16 @@ def methods(analysis: Analysis) -> Section:
     )
     folded = Section("References", (Prose((Said(references),)),), folded=True)
     return Section("Methods", (Prose(tuple(map(Said, lines))), folded), "methods")
+
+
+def _data(analysis: Analysis) -> list[str]:
+    """What was done to the data that every claim is of: a gain on wrong labels is one on wrong labels."""
+    return [
+        f"The data has label noise on purpose, for teachers and students alike: {text}. Labels of validation "
+        "and test images are as they were given."
+        for text in analysis.conditioned_on
+        if text.endswith(LABEL_NOISE)
+    ]
 
 
 def _of_pairs(analysis: Analysis) -> str:

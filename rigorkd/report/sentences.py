@@ -4,11 +4,11 @@ best; warnings, each once with what it concerns."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from rigorkd_analysis.paper_sentences import in_brief
+from rigorkd_analysis.paper_sentences import in_brief, with_cautions
 from rigorkd_analysis.questions import quoted
 from rigorkd_analysis.results import (
     GAINS,
@@ -22,11 +22,13 @@ from rigorkd_analysis.results import (
 )
 from rigorkd_analysis.runs import OPTIMISTIC, is_of_no_new_data
 from rigorkd_analysis.sanity import AT_CHANCE, who_is_at_chance
+from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import over_what, percent_text
 
 from rigorkd.readers.averaging import AVERAGED, AVERAGED_PARTS
 from rigorkd.readers.leaving_out import LEFT_OUT
 from rigorkd.readers.run_rows import EPOCH
+from rigorkd.records.left_out import CELLS_GONE
 from rigorkd.records.planned_looks import OTHER_LOOKS
 from rigorkd.report.page import Said
 from rigorkd.text import count, some_of
@@ -202,6 +204,34 @@ def exploratory_said(families: Iterable[Family]) -> str:
     return f" Exploratory{which}: {' and '.join(dict.fromkeys(map(why_exploratory, late)))}."
 
 
+def equivalent_by(analysis: Analysis, shown: Iterable[Comparison]) -> str:
+    """Which interval decides that a row shown is equivalent, or negligible, "" where no row is.
+
+    A joint verdict is read from the intervals that stand beside it.
+    """
+    found = list(shown)
+    words = ["equivalent"] * any(c.verdict is Verdict.EQUIVALENT for c in found)
+    words += ["negligible"] * any(c.verdict.negligible for c in found)
+    if analysis.joint:
+        return ""
+    corrected = any(is_corrected(analysis, family) for family in of_shown(analysis.families, found))
+    return decided_by(words, analysis.alpha, corrected=corrected)
+
+
+def decided_by(words: Sequence[str], alpha: float, *, corrected: bool) -> str:
+    """Which interval decides verdicts of these words, "" of none: those of 1 − α beside them are wider."""
+    if not words:
+        return ""
+    twice, share = percent_text(1 - 2 * alpha), percent_text(1 - alpha)
+    tests = "two one-sided tests" + ", corrected as p is" * corrected
+    return f"{' and '.join(words)} by the {twice} interval ({tests}); that of {share} may leave the margin"
+
+
+def sentence_of(part: str) -> str:
+    """A part of a caption as a sentence behind others, "" of none."""
+    return f" {part[:1].upper()}{part[1:]}." if part else ""
+
+
 def of_shown(families: Iterable[Family], shown: Iterable[Comparison]) -> list[Family]:
     """The families with those comparisons alone that a table or figure shows, as far as there are such."""
     every = list(shown)
@@ -286,6 +316,11 @@ def unlike_new_data(analysis: Analysis) -> str:
     if any(text.startswith(EPOCH) and ", which is " in text for text in analysis.warnings):
         told = tuple(text for text in told if not text.endswith(OPTIMISTIC))
     return "; ".join(told)
+
+
+def cells_are_left(said: Iterable[str]) -> bool:
+    """Whether what was chosen by hand, in the words of sentences, are cells: some are left out."""
+    return any(text.startswith((CHOSEN_CELLS, LEFT_OUT, CELLS_GONE)) for text in said)
 
 
 def chosen(analysis: Analysis) -> str:
@@ -422,16 +457,18 @@ def _led(item: _Saying, lead: str) -> _Saying:
 def may_be_best(item: Candidates, analysis: Analysis) -> Said:
     """Which cells of a set the data cannot tell from the best one; after a look none is validly left out."""
     cells, share = f"{len(item.cells)} cells", percent_text(1 - analysis.alpha)
+    gone = analysis.best.left_out if analysis.best else ()
+    cells = f"the {cells} that are left" if cells_are_left(gone) else cells
     whole = len(item.may_be_best) == len(item.cells)
     reasons = (c.not_valid or "" for family in analysis.families for c in family.comparisons)
     if whole and (look := next((text for text in reasons if text.startswith(REPEATED)), "")):
         text = f"which of {cells} may be the best one is not judged ({look})."
     elif whole:
-        text = f"any of the {cells} may be the best one ({share} confidence)."
+        text = f"any of the {cells.removeprefix('the ')} may be the best one ({share} confidence)."
     else:
         among = "is" if len(item.may_be_best) == 1 else "is among"
         text = f"the best one of {cells} {among} {', '.join(item.may_be_best)} ({share} confidence)."
-    return about(item.student, item.group, text)
+    return about(item.student, item.group, with_cautions(text, gone))
 
 
 def about(student: str | None, group: str | None, text: str) -> Said:

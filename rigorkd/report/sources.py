@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from textwrap import shorten
@@ -22,6 +23,7 @@ from rigorkd.readers.raw import RawTable, Reading
 from rigorkd.records.command_notes import Doubt
 from rigorkd.records.interim import listed_seeds, seen_before
 from rigorkd.records.planned_looks import OTHER_LOOKS, LooksAsked
+from rigorkd.records.read import CHANGED
 from rigorkd.report.rows import located
 from rigorkd.report.sentences import CHOSEN, CHOSEN_CELLS
 from rigorkd.report.study_plan import plan_of
@@ -48,7 +50,8 @@ class Source:
     are those that a protocol asks of its commands, with their goals; `appeared` says when cells that the
     first protocol had not were added; `clusters` are the groups of a study's test images, in order, where the
     split keeps groups together; `looks_asked` are the looks that its protocols planned, of which those before
-    the first look are planned ones; `cautions` are what every sentence says, and warnings say at more length.
+    the first look are planned ones, and `plan_under` is the plan under those in force; `cautions` are what
+    every sentence says, and warnings say at more length.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Source:
     appeared: tuple[tuple[str, str], ...] = ()
     clusters: tuple[int, ...] = ()
     looks_asked: LooksAsked | None = None
+    plan_under: Callable[[tuple[int, ...]], tuple[Plan, tuple[str, ...]]] | None = None
     cautions: tuple[str, ...] = ()
 
     def with_looks(self, plan: Plan) -> Plan:
@@ -111,9 +115,15 @@ class Source:
             return self
         looks = [look.without(self.plan.selection_seeds) for look in self.looks]
         found = self.looks_asked.planned(looks, self.judged_seeds, self.plan)
-        warnings = (text for text in self.warnings if not text.startswith(OTHER_LOOKS))
-        told = (found.says,) if found.says else ()
-        return replace(self, plan=replace(self.plan, interim=found.looks), warnings=(*warnings, *told))
+        warnings = [text for text in self.warnings if not text.startswith(OTHER_LOOKS)]
+        plan = replace(self.plan, interim=found.looks)
+        if self.plan_under is not None and found.looks != self.plan.interim:
+            # looks that are used, and were not planned, make exploratory; those that are not used do not
+            own, said = self.plan_under(found.looks)
+            plan = replace(plan, planned=own.planned, demoted=own.demoted, contrasts=own.contrasts)
+            changed = [text for text in said if text.startswith(CHANGED)]
+            warnings = [*changed, *(text for text in warnings if not text.startswith(CHANGED))]
+        return replace(self, plan=plan, warnings=(*warnings, *([found.says] if found.says else [])))
 
     def leaving_out(self, cells: tuple[str, ...]) -> Source:
         """Without these cells."""
@@ -473,6 +483,7 @@ def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | Non
         appeared=study.appeared,
         clusters=() if study.examined is None else study.examined.clusters,
         looks_asked=study.looks_asked,
+        plan_under=partial(plan_of, study),
         cautions=study.left_out.cautions,
     )
     return source.under_planned_looks()

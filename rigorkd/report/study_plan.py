@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Plan, Trend, Weighted
 
+from rigorkd.records.interim import read_interim_analyses
 from rigorkd.records.left_out import (
     NOT_THE_PLANNED_CONTRASTS,
     NOT_THE_PLANNED_GAINS,
@@ -24,16 +25,22 @@ if TYPE_CHECKING:
 MANY_COPIES = 1.0
 
 
-def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
-    """The plan of a study, and what was changed after the first run."""
+def plan_of(study: StudyTable, looks: tuple[int, ...] | None = None) -> tuple[Plan, tuple[str, ...]]:
+    """The plan of a study, and what was changed after the first run.
+
+    `looks` are those in force for the seeds that are judged; None takes those for all seeds. A protocol that
+    asks for others, which are not used, leaves every verdict what it was: planned, if it was.
+    """
     asked = study.current or study.planned
     if asked is None:
         return Plan(conditioned_on=study.conditioned_on, images_per_seed=study.images_per_seed), ()
+    in_force = _looks_in_force(study, asked) if looks is None else looks
     first = study.planned
     warnings: list[str] = []
     changed: tuple[str, ...] = ()
     if first is not None:
-        changed = changed_keys(first, study.when_shown or first, asked)
+        used = asked.model_copy(update={"looks": in_force})
+        changed = changed_keys(first, study.when_shown or first, used)
         if "sesoi" not in changed and first.sesoi != asked.sesoi:
             warnings.append(
                 f"sesoi was changed from {_margin(first)} to {_margin(asked)} after the first run, before "
@@ -80,7 +87,7 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
             primary=asked.primary,
             test=asked.test,
             inference=asked.inference,
-            interim=asked.looks,
+            interim=in_force,
             first_version=study.planned_under_0_1,
             added=study.added,
             c2=asked.sequential.c2 if asked.sequential else 0.25,
@@ -94,6 +101,16 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
         ),
         tuple(warnings),
     )
+
+
+def _looks_in_force(study: StudyTable, asked: schema.Analysis) -> tuple[int, ...]:
+    """The looks that were planned before any look at the seeds of a study."""
+    if study.looks_asked is None:
+        return asked.looks
+    chosen_on = tuple(asked.selection.seeds) if asked.selection else ()
+    looks = [look.without(chosen_on) for look in read_interim_analyses(study.folder)]
+    seeds = set(study.runs["seed"]) - set(chosen_on)
+    return study.looks_asked.planned(looks, seeds, asked).looks
 
 
 def _taken(removal: Removal) -> str:

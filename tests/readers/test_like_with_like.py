@@ -12,6 +12,8 @@ from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.judging import Question, analysis_of
 from rigorkd.report.page import Table
 
+from .conftest import gains_of
+
 
 def folds(lacking: set[tuple[str, int, int]] = frozenset(), shift: int = 0) -> str:  # type: ignore[assignment]
     """Two equal models at five seeds, five folds of which the fourth is hard; some rows are not there."""
@@ -624,3 +626,81 @@ def test_a_column_that_counts_runs_is_offered_where_some_cells_have_fewer(folder
     refused = " ".join(folder.refusal("runs.csv").split())
     assert "such as --seed no" in refused
     assert "--unpaired, too, if a column only counts runs" in refused
+
+
+_RISING = [50.0, 58.1, 62.4, 65.0, 66.2, 66.1, 67.0, 67.3, 67.2, 67.9]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"kd_accs": [x + 1 for x in _RISING], "mlp_accs": _RISING, "config": {"lr": 0.1}},
+        {"kd": [x + 1 for x in _RISING], "scratch": _RISING},
+        {"kd": {"accuracy": [x + 1 for x in _RISING]}, "scratch": {"accuracy": _RISING}},
+        {
+            "kd": {"loss": _RISING[::-1], "accuracy": _RISING, "seconds": [3, 1, 2, 5, 4, 3, 1, 2, 2, 4]},
+            "scratch": {
+                "loss": _RISING[::-1],
+                "accuracy": _RISING,
+                "seconds": [1, 4, 2, 2, 4, 1, 3, 5, 2, 1],
+            },
+        },
+    ],
+)
+def test_lists_that_rise_with_their_places_are_not_taken_for_seeds(folder, document):
+    folder.write("curves.json", json.dumps(document))
+    refusal = folder.refusal("curves.json")
+    assert "as over the epochs of a run, so the places are not taken for seeds" in refusal
+    assert '"seeds": [0, 1, …]' in refusal
+
+
+def test_an_epoch_beside_lists_says_that_their_places_are_none_of_seeds(folder):
+    own = {"epoch": [1, 2, 3, 4], "accuracy": [91.0, 90.5, 91.2, 90.8]}
+    folder.write("log.json", json.dumps({"kd": own, "scratch": own}))
+    assert "are counted by 'epoch', so they are no seeds" in folder.refusal("log.json")
+    runs = {
+        "kd": {"epochs": [200] * 4, "accuracy": _GLNN},
+        "scratch": {"epochs": [200] * 4, "accuracy": _MLP},
+    }
+    folder.write("runs.json", json.dumps(runs))
+    assert len(folder.open("runs.json").table) == 8
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"kd": [x + 1 for x in _RISING], "scratch": _RISING, "seeds": [*range(3, 13)]},
+        {m: {"accuracy": _RISING, "seeds": [*range(3, 13)]} for m in ("kd", "scratch")},
+    ],
+)
+def test_seeds_beside_lists_say_what_their_places_are(folder, document):
+    folder.write("runs.json", json.dumps(document))
+    table = folder.open("runs.json", metric="accuracy", goal="max").table
+    assert sorted(set(table["method"])) == ["kd", "scratch"]
+    assert sorted(set(table["seed"].astype(int))) == [*range(3, 13)]
+
+
+def test_places_that_nothing_tells_are_said_to_be_taken_for_seeds(folder):
+    folder.write("runs.json", json.dumps({"kd": _GLNN, "scratch": _MLP}))
+    read = folder.open("runs.json", metric="accuracy", goal="max").tidy.understood
+    told = "if they are epochs or parts of a run, write each run's result instead"
+    assert f"the place in each method's list ({told})" in read[1]
+
+
+@pytest.mark.parametrize(("data", "method"), [("none", "none"), ("scratch", "scratch"), ("svhn", "none")])
+def test_a_baseline_may_be_called_as_a_data_set_is(folder, data: str, method: str):
+    rows = ["dataset,method,seed,test_acc"]
+    for at, on in enumerate(("cifar10", data)):
+        for seed in range(3):
+            rows += [f"{on},{method},{seed},{70 + at + seed / 4}", f"{on},kd,{seed},{71.25 + at + seed / 2}"]
+    folder.write("runs.csv", "\n".join(rows))
+    found = gains_of(folder.open("runs.csv"), baselines=(method,))
+    assert [value[0] for value in found.values()] == [1.5, 1.5]
+
+
+def test_a_baseline_called_none_alone_in_its_column_is_one(folder):
+    rows = ["method,seed,test_acc", *(f"none,{s},{70 + s / 4}\nkd,{s},{71 + s / 2}" for s in range(3))]
+    folder.write("runs.csv", "\n".join(rows))
+    assert [value[0] for value in gains_of(folder.open("runs.csv"), baselines=("none",)).values()] == [1.25]
+    folder.write("blank.csv", "\n".join(rows).replace("none", ""))
+    assert "nothing stands in method" in folder.refusal("blank.csv")

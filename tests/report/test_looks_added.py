@@ -83,6 +83,35 @@ def test_added_after_a_look_they_are_not_planned_anywhere(made, tmp_path: Path) 
         assert ADDED in " ".join((done.stdout + done.stderr).replace("│", "").split()), command
 
 
+@pytest.mark.parametrize(("first_asked", "later"), [((), (5, 8)), ((5, 8), ()), ((5, 8), (5, 8, 12))])
+def test_looks_that_are_not_used_leave_what_was_planned_planned(
+    made, tmp_path: Path, first_asked, later
+) -> None:
+    study = made(tmp_path, first(5), text=asks(*first_asked))
+    looked(study)
+    before = analysis_of(from_study(study), Question())
+    made(tmp_path, first(5), text=asks(*later))
+    run_at(study, FIRST_RUN, LATER)
+    found = analysis_of(from_study(study), Question())
+    assert found.families == before.families, "the verdicts are those of the plan, to the last digit"
+    assert all(family.planned for family in found.families)
+    (told,) = [text for text in found.warnings if text.startswith("looks: ")]
+    assert not any(text.startswith("changed after the first run") for text in found.warnings)
+    done = CliRunner().invoke(cli, ["analyze", str(study)], catch_exceptions=False)
+    assert "Gains over the baseline (planned)" in done.stdout
+    assert told in " ".join((done.stdout + done.stderr).split())
+
+
+def test_looks_that_are_used_and_were_not_planned_make_exploratory(made, tmp_path: Path) -> None:
+    study = grown(made, tmp_path, asks(), asks(3, 5))
+    whole, fresh = (analysis_of(from_study(study), Question(seeds=seeds)) for seeds in (None, (5, 6, 7)))
+    assert (whole.looks, fresh.looks) == ((), (3, 5))
+    assert all(family.planned for family in whole.families)
+    assert not any(family.planned for family in fresh.families)
+    changed = "changed after the first run: looks; every verdict that uses it is exploratory"
+    assert (changed in whole.warnings, changed in fresh.warnings) == (False, True)
+
+
 def test_added_before_the_first_look_they_are_planned(made, tmp_path: Path) -> None:
     study = grown(made, tmp_path, asks(), asks(5, 8), times=(FIRST_RUN, BEFORE))
     found = analysis_of(from_study(study), Question())

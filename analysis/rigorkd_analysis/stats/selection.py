@@ -12,7 +12,7 @@ leave-one-seed-out selection, which needs seeds that all cells share. Planned lo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +80,8 @@ class Candidates:
 class Best:
     """Which cells may be the best of their student (and group), and what choosing among them costs.
 
-    `cells` joins the cells that may be the best over all `sets`.
+    `cells` joins the cells that may be the best over all `sets`. `left_out` says what was left out by hand
+    of runs and cells: what is said of the best holds among those that are left.
     """
 
     cells: tuple[str, ...]
@@ -88,6 +89,7 @@ class Best:
     validation_pick: tuple[Pick, ...]
     leave_one_seed_out: tuple[LeaveOneSeedOut, ...]
     optimism: tuple[Optimism, ...]
+    left_out: tuple[str, ...] = field(default=(), metadata={"in_document": False})  # its warnings say it
 
 
 def best_cells(
@@ -256,13 +258,18 @@ def _pick(
     top = cells[int(np.argmax(sign * test))]
     mean = float(test[cells.index(chosen)])
     say = question.phrasing
-    says = f"{by} picks {runs.cells[chosen]} among {len(cells)} cells: {say.words} {say.number(mean)}"
+    says = f"{by} picks {runs.cells[chosen]} {among(len(cells))}: {say.words} {say.number(mean)}"
     if top != chosen:
         says += f"; {runs.cells[top]} has the best {say.words} ({say.number(float(test[cells.index(top)]))})"
         says += ", but choosing it for that would be choosing on test"
     return Pick(
         *who, len(cells), by, runs.cells[chosen], mean, runs.cells[top], says[:1].upper() + says[1:] + "."
     )
+
+
+def among(cells: int, *, left: bool = False) -> str:
+    """`among 3 cells`, or of those that are left where cells were left out by hand."""
+    return f"among the {cells} cells that are left" if left else f"among {cells} cells"
 
 
 def _means(values: Floats, *, paired: bool) -> Floats | None:

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from rigorkd_analysis.analysis_plan import Correction, Plan
+from rigorkd_analysis.analysis_plan import Correction, Plan, few_seeds
 from rigorkd_analysis.metric_names import Goal
 from rigorkd_analysis.stats.adjust import adjust
 from rigorkd_analysis.stats.moments import Moments, or_none, prediction_interval
@@ -240,7 +240,7 @@ def _warnings(a: Effect, b: Effect, first: str, second: str) -> list[str]:
         if n < 2:
             seeds = "no seed" if n == 0 else "one seed"
             out.append(f"{study} has {seeds} of it: there is no spread to compare with")
-        elif n < 5:
+        elif few_seeds(n):
             out.append(f"{study} has {n} seeds of it")
         if n > 1 and not np.isfinite(Moments.of([effect.values]).sd[0]):
             out.append(f"all seeds of it are equal in {study}: no spread, no test")

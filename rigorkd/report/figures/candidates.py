@@ -12,7 +12,7 @@ from rigorkd.report.figures.marks import MAX_PANELS, MAX_ROWS, axis_name, point,
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import Role, light
 from rigorkd.report.numbers import Numbers
-from rigorkd.report.sentences import who
+from rigorkd.report.sentences import cells_are_left, who
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,6 +32,7 @@ def candidates(evidence: Evidence) -> Figure | None:
         omitted.append(f"The first {len(shown)} of {len(sets)} sets are drawn.")
     if any(len(item.cells) > MAX_ROWS for item in shown):
         omitted.append(f"Of each set the {MAX_ROWS} cells with the best means are drawn.")
+    left = ", of the cells that are left" * cells_are_left(best.left_out)
     keys = [
         Key(f"may be the best ({share} confidence)", "filled", "blue"),
         Key("excluded: some cell beats it", "hollow", "muted"),
@@ -43,7 +44,7 @@ def candidates(evidence: Evidence) -> Figure | None:
         title="Means, best first",
         caption=(
             f"Means over seeds with {share} intervals, best first. The highest mean is the highest of these "
-            "seeds, not the best cell: any filled one may be it."
+            f"seeds, not the best cell: any filled one may be it{left}."
         ),
         panels=tuple(_panel(evidence, item, picked) for item in shown),
         keys=tuple(keys),

@@ -24,7 +24,16 @@ from rigorkd.report.figures.marks import (
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import light
 from rigorkd.report.numbers import Numbers
-from rigorkd.report.sentences import exploratory_said, name_of, of_shown, reasons, some_not_valid, warned_of
+from rigorkd.report.sentences import (
+    equivalent_by,
+    exploratory_said,
+    name_of,
+    of_shown,
+    reasons,
+    sentence_of,
+    some_not_valid,
+    warned_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,6 +121,7 @@ def _figure(
         caption=(
             "An interval that leaves 0 does not decide by itself: the verdict is on the p-value corrected "
             "over the whole family. Arrowheads: the interval goes on beyond the axis."
+            + sentence_of(equivalent_by(evidence.analysis, [c for _, members in shown for _, c in members]))
             + exploratory_said(own)
             + some_not_valid(own)
             + reasons((name_of(family, c), c) for _, members in shown for _, c in members)

@@ -13,7 +13,15 @@ from rigorkd.report.figures.marks import axis_name, difference_name, point, verd
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import Role, light
 from rigorkd.report.numbers import Numbers
-from rigorkd.report.sentences import exploratory_said, of_shown, reasons, some_not_valid, warned_of
+from rigorkd.report.sentences import (
+    equivalent_by,
+    exploratory_said,
+    of_shown,
+    reasons,
+    sentence_of,
+    some_not_valid,
+    warned_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,6 +90,7 @@ def overall(evidence: Evidence) -> Figure | None:
             f"Left: every seed, the mean and its {share} interval. Right: the paired gain with its {share} "
             "interval; a diamond is equivalent, a filled circle holds after correction, a hollow one is "
             f"inconclusive. Where a student has several {cells}, validation chose the one shown."
+            + sentence_of(equivalent_by(evidence.analysis, [pairing.gain for pairing in found]))
             + exploratory_said(families)
             + some_not_valid(families)
             + reasons((pairing.distilled.cell, pairing.gain) for pairing in found)
