@@ -13,7 +13,14 @@ from rigorkd.report.figures.marks import axis_name, difference_name, point, verd
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import Role, light
 from rigorkd.report.numbers import Numbers
-from rigorkd.report.sentences import exploratory_said, of_shown, reasons, some_not_valid, warned_of
+from rigorkd.report.sentences import (
+    exploratory_said,
+    is_unpaired,
+    of_shown,
+    reasons,
+    some_not_valid,
+    warned_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +60,7 @@ def pairings(evidence: Evidence) -> tuple[Pairing, ...]:
 
 
 def overall(evidence: Evidence) -> Figure | None:
-    """Means of teacher, baseline and distilled student with seed intervals; beside them the paired gains."""
+    """Means of teacher, baseline and distilled student with seed intervals; beside them the gains."""
     every = pairings(evidence)
     if not every:
         return None
@@ -75,11 +82,12 @@ def overall(evidence: Evidence) -> Figure | None:
         title = (
             f"{evidence.baseline if evidence.baseline != 'baseline' else 'Baseline'} and {evidence.treated}"
         )
+    paired = "" if any(map(is_unpaired, families)) else "paired "
     return Figure(
         name="overall",
         title=title,
         caption=(
-            f"Left: every seed, the mean and its {share} interval. Right: the paired gain with its {share} "
+            f"Left: every seed, the mean and its {share} interval. Right: the {paired}gain with its {share} "
             "interval; a diamond is equivalent, a filled circle holds after correction, a hollow one is "
             f"inconclusive. Where a student has several {cells}, validation chose the one shown."
             + exploratory_said(families)
