@@ -52,6 +52,26 @@ def varying(runs: Runs, cells: Sequence[int]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def mean_over_unknown(runs: Runs, cells: Sequence[int]) -> str:
+    """That nobody knows whether a mean over these cells is one over methods; "" where that is known.
+
+    It is where a column says their method, or where they differ in settings alone.
+    """
+    if len(cells) < 2 or any(runs.text("method", cell) for cell in cells):
+        return ""
+    columns = varying(runs, cells)
+    known = (*on_what(runs), *_WHOSE, *AXES)
+    unknown = [name for name in columns if name not in known and not sets_up(name)]
+    unknown = [name for name in unknown if not any(is_bare(runs.text(name, cell)) for cell in cells)]
+    if columns and not unknown:
+        return ""
+    what = f"{len(cells)} cells of which no column says what they are"
+    if unknown:
+        number = len({tuple(runs.text(name, cell) for name in unknown) for cell in cells})
+        what = f"{number} values of {_and(unknown)}"
+    return f"a mean over {what}: where these are methods, no finding about any"
+
+
 def settings_of(runs: Runs, cells: Sequence[int]) -> str:
     """What these cells are settings of: ` of T and α`; "" where no column tells them apart."""
     columns = [SYMBOLS.get(column, column) for column in varying(runs, cells)]

@@ -31,8 +31,10 @@ from rigorkd_analysis.short_names import (
     MATCHED,
     Having,
     beside_methods,
+    compared_by,
     data_of,
     having,
+    one_kind,
     plain,
     unlike_beside_method,
 )
@@ -83,6 +85,7 @@ class Matcher:
         self._places: dict[int, list[str]] = {}
         self._off: dict[str, str] | None = None
         self._settings: tuple[str, ...] | None = None
+        self._compared: frozenset[str] | None = None
         for name in named:
             if found := self._by_value(name):
                 self._having.append(found)
@@ -393,12 +396,28 @@ class Matcher:
         mend = ""
         if not self.named() and having(runs, "baseline") is not None:
             mend = "; --baseline baseline leaves out what has no baseline that shares it"
+        found = [one for one in unlike_beside_method(runs, cell, own, self._settings) if one[0] not in asked]
+        if runs.text("method", cell) == runs.text("method", own):
+            found = self._beside_what_is_compared(found)
         return tuple(
             f"{column} is {mine}, and {its} in its baseline {runs.cells[own]}: the difference is confounded "
             f"with it{mend}"
-            for column, mine, its in unlike_beside_method(runs, cell, own, self._settings)
-            if column not in asked
+            for column, mine, its in found
         )
+
+    def _beside_what_is_compared(self, found: Sequence[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+        """Of the differences from a baseline that has the same method, or none, those that confound it.
+
+        What is compared is none: one column, by whatever names, in which alone they differ, or columns in
+        which all cells differ from their baselines.
+        """
+        columns = [column for column, _, _ in found]
+        if all(one_kind(self._runs, columns[:1], (column,)) for column in columns):
+            return []
+        if self._compared is None:
+            pairs = [(cell, self.of(cell)) for cell in self.targets()]
+            self._compared = compared_by(self._runs, pairs, self._settings or ())
+        return [one for one in found if one[0] not in self._compared]
 
     def _of_each(self, found: Sequence[int]) -> str:
         """How to name the baseline of every cell at once, where each has its own beside it.

@@ -10,7 +10,15 @@ from itertools import combinations
 import numpy as np
 
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Trend, Weighted
-from rigorkd_analysis.axes import AXES, SAME_AXIS, are_alike, kept_to, own_settings, varying
+from rigorkd_analysis.axes import (
+    AXES,
+    SAME_AXIS,
+    are_alike,
+    kept_to,
+    mean_over_unknown,
+    own_settings,
+    varying,
+)
 from rigorkd_analysis.baseline_matching import Matcher
 from rigorkd_analysis.likeness import on_what, place, unlike_training
 from rigorkd_analysis.questions import Conjunction, Hypothesis, LinearContrast, difference_of
@@ -82,7 +90,7 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
         shown = f" ({shown})" if shown else ""
         within = key[0] if places[key[1:]] > 1 or several else ""
         name = f"{name}: average of {len(some)}{shown}"
-        unlike = _unlike_within(runs, some)
+        unlike = (*_unlike_within(runs, some), *filter(None, [mean_over_unknown(runs, cells)]))
         out.append(LinearContrast(name, weights, averaged=cells, within=within, at=at, unlike=unlike))
     return out
 

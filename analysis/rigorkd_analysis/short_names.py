@@ -7,8 +7,9 @@ other columns that tell cells apart, and in what was measured on. No result is l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
 
 from rigorkd_analysis.columns import OWN_SETTINGS, plain_name, sets_up, tells
@@ -64,6 +65,24 @@ def plain(text: str) -> str:
 def same(text: str, word: str) -> bool:
     """Whether a value, or a column, is what somebody wrote, in any case."""
     return plain(text).casefold() == plain(word).casefold()
+
+
+def of_pattern(word: str, texts: Iterable[str]) -> list[str]:
+    """The values of a pattern, `*-T4`, each once; none where a word is no pattern."""
+    if {*"*?["}.isdisjoint(word):
+        return []
+    return [text for text in dict.fromkeys(texts) if text and fnmatchcase(text.casefold(), word.casefold())]
+
+
+def exactly(word: str, texts: Iterable[str]) -> list[str]:
+    """The values that are what somebody wrote, however they are spelt, each once."""
+    return [text for text in dict.fromkeys(texts) if same(text, word)]
+
+
+def meant_by(word: str, texts: Iterable[str]) -> list[str]:
+    """The values that somebody means by a word: those that are it, else those of its pattern."""
+    there = list(dict.fromkeys(texts))
+    return exactly(word, there) or of_pattern(word, there)
 
 
 _NOTHING = ("", "none", "-", "–", "n/a", "na", "nan", "null")
@@ -185,7 +204,7 @@ def having(runs: Runs, word: str) -> Having | None:
     told = columns_of_cells(runs)
     held = [name for name in told if any(same(text, word) for text in runs.attributes[name])]
     held = ["method"] if "method" in held else held
-    if held and all(_one_kind(runs, held[:1], (name,)) for name in held[1:]):
+    if held and all(one_kind(runs, held[:1], (name,)) for name in held[1:]):
         return _having(runs, word, held[0], word)
     parts = [set(re.split(r"[-/]", name)) if word in name else set() for name in runs.cells]
     if not held and (cells := {at for at, own in enumerate(parts) if word in own}):
@@ -199,22 +218,22 @@ def having(runs: Runs, word: str) -> Having | None:
 
 def _having(runs: Runs, word: str, column: str, value: str) -> Having:
     columns, texts = on_what(runs), runs.attributes[column]
-    copies = [name for name in runs.attributes if name != column and _one_kind(runs, (name,), (column,))]
+    copies = [name for name in runs.attributes if name != column and one_kind(runs, (name,), (column,))]
     others = [*columns, *columns_of_cells(runs), *(name for name in MATCHED if name in runs.attributes)]
     shares = [
         name
         for name in dict.fromkeys(others)
         if name not in (column, *copies) and len(set(map(plain, runs.attributes[name]))) > 1
     ]
-    if "group" in shares and _one_kind(runs, columns, (*columns, "group")):
+    if "group" in shares and one_kind(runs, columns, (*columns, "group")):
         shares.remove("group")  # data sets are the groups of a table
-    if {"student", "model"} <= {*shares} and _one_kind(runs, ("student",), ("model",)):
+    if {"student", "model"} <= {*shares} and one_kind(runs, ("student",), ("model",)):
         shares.remove("student")
     cells = tuple(at for at, text in enumerate(texts) if same(text, value))
     return Having(runs, word, column, texts[cells[0]], cells, tuple(shares), frozenset(columns))
 
 
-def _one_kind(runs: Runs, some: Sequence[str], others: Sequence[str]) -> bool:
+def one_kind(runs: Runs, some: Sequence[str], others: Sequence[str]) -> bool:
     """Whether two sets of columns part the cells alike."""
 
     def kinds(columns: Sequence[str]) -> list[tuple[str, ...]]:
@@ -263,7 +282,7 @@ def beside_methods(runs: Runs) -> tuple[str, ...]:
     """The columns that set cells up beside their method: what a baseline should share and may not.
 
     Those that are settings by their names, and those that the cells' names hold, but not what methods set
-    for themselves, nor what each method has one value of.
+    for themselves, nor what each method has one value of, or is another name of it, `KD (T=4)` of kd.
     """
     apart = ("method", *MATCHED, *on_what(runs), *_OF_METHODS)
     told = columns_of_cells(runs)
@@ -272,8 +291,12 @@ def beside_methods(runs: Runs) -> tuple[str, ...]:
         for name in runs.attributes
         if name not in apart
         and plain_name(name) not in _OF_METHODS_TOO
-        and (sets_up(name) or (name in told and not _follows_method(runs, name)))
+        and (sets_up(name) or (name in told and not _is_of_methods(runs, name)))
     )
+
+
+def _is_of_methods(runs: Runs, column: str) -> bool:
+    return _follows_method(runs, column) or _names_methods(runs, column)
 
 
 def _follows_method(runs: Runs, column: str) -> bool:
@@ -282,6 +305,23 @@ def _follows_method(runs: Runs, column: str) -> bool:
     for cell, text in enumerate(runs.attributes[column]):
         own.setdefault(runs.text("method", cell), set()).add(plain(text))
     return all(len(values) == 1 for values in own.values())
+
+
+def _names_methods(runs: Runs, column: str) -> bool:
+    """Whether a column tells each cell's method: a name of it with more than it, and no setting beside it."""
+    cells = [cell for cell in range(len(runs.cells)) if runs.text("method", cell) not in ("", "baseline")]
+    return bool(cells) and all(_tells(runs.text(column, at), runs.text("method", at)) for at in cells)
+
+
+def compared_by(runs: Runs, pairs: Sequence[tuple[int, int]], columns: Sequence[str]) -> frozenset[str]:
+    """The columns that are what is compared, where no method is: these cells and their baselines differ in
+    each of them, always, by whatever name; a setting by its name is none.
+    """
+    return frozenset(
+        name
+        for name in columns
+        if not sets_up(name) and all(plain(runs.text(name, a)) != plain(runs.text(name, b)) for a, b in pairs)
+    )
 
 
 def unlike_beside_method(

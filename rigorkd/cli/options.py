@@ -228,8 +228,8 @@ _READING = (
         "--without",
         multiple=True,
         metavar="NAME",
-        help="Judge without a cell, or of tables without a value such as method=DKD: every verdict says so, "
-        "and all is exploratory. Repeatable.",
+        help="Judge without a cell, or of tables without a value such as method=DKD, or a pattern such "
+        "as '*-T4': every verdict says so, and all is exploratory. Repeatable.",
     ),
     click.option("--wide", is_flag=True, help="Every column of numbers is a cell."),
     click.option("--decimal", type=click.Choice([".", ","]), help="What stands before decimals."),

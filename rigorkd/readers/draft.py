@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rigorkd_analysis.columns import are_measured
+from rigorkd_analysis.offered_baselines import is_called_baseline
 from rigorkd_analysis.published.spread_words import is_mean, meant_by, sums_up
 from rigorkd_analysis.runs import seed_of
+from rigorkd_analysis.wording import is_distillation
 
 from rigorkd.readers.known_names import (
     MAY_BE_MEASURED,
     NAMED,
     PAIRS,
+    PARAMETERS,
     canonical,
     folded,
     is_bookkeeping,
@@ -182,10 +185,31 @@ class Draft:
             rest = [other for other in made if other != name]
             if rest and twice(rest) == left:
                 made = rest
+        made += self._told_beside(made, frame)
         order = [str(name) for name in frame.columns]
         return [name for name in made if name in names] + sorted(
             (name for name in made if name not in names), key=order.index
         )
+
+    def _told_beside(self, made: Sequence[str], frame: pd.DataFrame) -> list[str]:
+        """Columns of words that cells of these columns have one word of each, and that say more than they.
+
+        In pairs of teachers and students either tells the cells apart, and a table names both. What each
+        method has one word of belongs to it, and another name of a column, `CIFAR-100` of c100, says nothing.
+        """
+        of_methods = [name for name in frame.columns if name == "method" or names_methods(frame[name])]
+        cells = frame.groupby(list(made), sort=False) if made else None
+        found: list[str] = []
+        for name in map(str, frame.columns):
+            if cells is None or name in made or canonical(name) in PARAMETERS or not self.is_word(name):
+                continue
+            if (cells[name].nunique() > 1).any():
+                continue
+            if any((frame.groupby(one, sort=False)[name].nunique() <= 1).all() for one in of_methods):
+                continue
+            if not any(_is_other_name(frame, name, one) for one in (*made, *found)):
+                found.append(name)
+        return found
 
     def columns(self) -> str:
         """The table's columns for a message, as the files spell them: none that was made of others."""
@@ -199,6 +223,28 @@ class Draft:
     def keep(self, rows: NDArray[np.bool_]) -> None:
         if not rows.all():
             self.table = self.table.rows(rows)
+
+
+def names_methods(words: Iterable[str]) -> bool:
+    """Whether a column of any name holds names of methods."""
+    return any(is_called_baseline(word) or is_distillation(word) for word in dict.fromkeys(words))
+
+
+def _is_other_name(frame: pd.DataFrame, column: str, other: str) -> bool:
+    """Whether each word of a column is one of another's in other letters: `CIFAR-100` and c100."""
+    pairs = frame[[column, other]].drop_duplicates()
+    if not (pairs[column].is_unique and pairs[other].is_unique):
+        return False
+    return all(
+        _is_within(*sorted(("".join(filter(str.isalnum, word.casefold())) for word in pair), key=len))
+        for pair in pairs.itertuples(index=False, name=None)
+    )
+
+
+def _is_within(short: str, long: str) -> bool:
+    """Whether the letters of a word stand in another in their order."""
+    rest = iter(long)
+    return all(letter in rest for letter in short)
 
 
 def kinds_of_seeds(draft: Draft) -> list[str]:

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-from rigorkd_analysis.short_names import same
+from rigorkd_analysis.short_names import exactly, meant_by, of_pattern
 
 from rigorkd.errors import InputError
-from rigorkd.readers.draft import Draft, makes_cells, original
+from rigorkd.readers.draft import Draft, averaged_over, makes_cells, original
+from rigorkd.readers.known_names import NAMED, PARAMETERS
+from rigorkd.readers.row_cells import cell_name
 from rigorkd.readers.shapes import is_cost, is_metric
-from rigorkd.text import nearest, some_of
+from rigorkd.text import is_float, nearest, some_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
 
 LEFT_OUT = "left out by choice: "
 """How the warning begins that says what `--without` left out."""
 
 _NO_WORD_OF = frozenset({"seed", "run", "run_id", "time", "epoch", "step"})
 """Columns in which a word alone is not looked for: no configuration is called by them."""
+
+_SIGNS = re.compile(r"[*?\[\]]")
+"""What makes a word a pattern, and is in no name that it is like."""
+_LISTED = 12
+"""So many values that a word means are each named; of more, their number."""
 
 
 class NoSuchValueError(InputError):
@@ -48,8 +60,12 @@ class Leaving:
             found = self._meant(word)
             if found is None:
                 continue
-            column, value, rows = found
-            self._gone.append((column, f"{draft.spelt(column)}={value}", int(rows.sum())))
+            column, values, names = found
+            rows = values.isin(names).to_numpy(dtype=bool)
+            said = {f"{draft.spelt(column)}={name}": values == name for name in names}
+            if len(said) > _LISTED:
+                said = {f"{word}, {len(said)} values": values.isin(names)}
+            self._gone += [(column, called, int(own.sum())) for called, own in said.items()]
             self._open.remove(word)
             if rows.all():
                 listed = some_of([called for _, called, _ in self._gone], 4)
@@ -79,32 +95,62 @@ class Leaving:
                 "are left"
             )
 
-    def _meant(self, word: str) -> tuple[str, str, NDArray[np.bool_]] | None:
-        """The column, the value and the rows of a word; None where nothing has it, yet."""
+    def _meant(self, word: str) -> tuple[str, pd.Series[str], list[str]] | None:
+        """The column that a word is of, each row's value in it, and those that it names.
+
+        None where nothing has it, yet.
+        """
         draft = self._draft
         column, sign, value = word.partition("=")
         if sign and (known := original(draft, column)) is not None:
-            rows = self._having(known, value)
-            if rows.any():
+            if own := meant_by(value, draft.frame[known]):
                 self._refuse(known, word)
-                return known, str(draft.frame[known][rows].iloc[0]), rows
-        found = [(name, rows) for name in self._words() if (rows := self._having(name, word)).any()]
-        if not found:
-            return None
-        if any((rows != found[0][1]).any() for _, rows in found):
-            names = [f"--without {shlex.quote(f'{draft.spelt(name)}={word}')}" for name, _ in found]
+                return known, draft.frame[known], own
+            if known == "cell" and (level := self._level(value)):
+                return level
+        there = [(name, draft.frame[name]) for name in self._words()]
+        columns = [(name, values, own) for name, values in there if (own := exactly(word, values))]
+        if not columns:  # `*` is no number of a column that counts
+            words = {name: [text for text in values if not is_float(text)] for name, values in there}
+            found = ((name, values, of_pattern(word, words[name])) for name, values in there)
+            columns = [one for one in found if one[2]]
+        if not columns:
+            return self._level(word)
+        first = columns[0][1].isin(columns[0][2])
+        if any((values.isin(own) != first).any() for _, values, own in columns):
+            names = [f"--without {shlex.quote(f'{draft.spelt(name)}={word}')}" for name, *_ in columns]
             raise draft.table.error(
                 f"--without {shlex.quote(word)}: several columns have it: "
-                f"{', '.join(draft.spelt(name) for name, _ in found)}",
+                f"{', '.join(draft.spelt(name) for name, *_ in columns)}",
                 f"say which: {' or '.join(names)}",
             )
-        name, rows = found[0]
-        return name, str(draft.frame[name][rows].iloc[0]), rows
+        return columns[0]
 
-    def _having(self, column: str, value: str) -> NDArray[np.bool_]:
-        """The rows that have a value in a column, however it is written: 2 and 2.0 are one."""
-        values = self._draft.frame[column]
-        return np.asarray(values.isin([own for own in values.unique() if same(own, value)]).to_numpy())
+    def _level(self, word: str) -> tuple[str, pd.Series[str], list[str]] | None:
+        """The rows of one value of what is averaged over, by what their cell would be called with it."""
+        levels = self._levels()
+        if levels is None or not (own := meant_by(word, levels)):
+            return None
+        return "cell", levels, own
+
+    def _levels(self) -> pd.Series[str] | None:
+        """What each row's cell would be called with what is averaged over: `r8/KD-T4` of `r8/KD`."""
+        import pandas as pd
+
+        draft = self._draft
+        over = [column for name in averaged_over(draft) if (column := original(draft, name)) is not None]
+        if not over or "cell" not in draft.frame:
+            return None
+        made_of = draft.came.get("cell", "")
+        own = made_of.removeprefix("columns ").split(", ") if made_of.startswith("columns ") else ["cell"]
+        asked = [original(draft, name.strip()) for name in (draft.asked.cell or "").split(",")]
+        order = asked if draft.asked.cell else [*NAMED, *PARAMETERS]
+        columns = sorted(
+            dict.fromkeys((*own, *over)), key=lambda name: order.index(name) if name in order else len(order)
+        )
+        rows = draft.frame[columns].itertuples(index=False, name=None)
+        names = [cell_name(dict(zip(columns, row, strict=True)), draft.spelt) for row in rows]
+        return pd.Series(names, index=draft.frame.index, dtype=object)
 
     def _words(self) -> list[str]:
         """The columns in which a word may stand that says what a cell is."""
@@ -145,7 +191,9 @@ class Leaving:
             self._refuse(known, word)
             there = [text for text in map(str, draft.frame[known].unique()) if text]
             hint = f"{draft.spelt(known)} is one of: {some_of(there, 12)}"
-            if close := nearest(value, there):
+            if known == "cell" and (levels := self._levels()) is not None:
+                there += map(str, levels.unique())
+            if close := nearest(_SIGNS.sub("", value), there):
                 hint = f"did you mean --without {shlex.quote(f'{draft.spelt(known)}={close}')}? {hint}"
             return draft.table.error(f"--without {shlex.quote(word)}: no row has it", hint)
         if sign:
@@ -161,7 +209,9 @@ class Leaving:
             for text in draft.frame[name].unique()
             if text and draft.frame[name].nunique() <= max(2, len(draft.frame) // 2)
         }
-        close = nearest(word, values)
+        if (levels := self._levels()) is not None:
+            values |= {name: f"cell={name}" for name in map(str, levels.unique())}
+        close = nearest(_SIGNS.sub("", word), values)
         hint = f"did you mean --without {shlex.quote(values[close])}? " if close else ""
         return draft.table.error(
             f"--without {shlex.quote(word)}: no row has this value",

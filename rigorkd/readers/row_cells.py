@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rigorkd_analysis.columns import is_bare
-from rigorkd_analysis.offered_baselines import is_called_baseline
-from rigorkd_analysis.wording import is_distillation
 
-from rigorkd.readers.draft import Draft, averaged_over, original
+from rigorkd.readers.draft import Draft, averaged_over, names_methods, original
 from rigorkd.readers.known_names import (
     ALWAYS,
     NAMED,
@@ -328,7 +326,7 @@ def _of_methods(draft: Draft) -> list[str]:
         words = draft.frame[name].unique()
         if len(words) < 2 or name in ("seed", "cell", "run", "status") or not draft.recurs(name):
             continue
-        if any(is_called_baseline(word) or is_distillation(word) for word in words):
+        if names_methods(words):
             return [name]
     return []
 
@@ -359,7 +357,7 @@ def _compose(draft: Draft, columns: Sequence[str]) -> None:
         for name, on in marks.items():
             row[name] = draft.spelt(name) if row[name] == on else ""
         said = "none" if marks else "/".join(word for word in values if word.casefold() == "none")
-        made[values] = _cell_name(row, draft.spelt) or said
+        made[values] = cell_name(row, draft.spelt) or said
     keys = list(draft.frame[list(columns)].itertuples(index=False, name=None))
     names = [made[key] for key in keys]
     if "" in names:
@@ -430,10 +428,10 @@ def _told(column: str, word: str) -> str:
 
 def set_to(cell: str, column: str, word: str, spelt: Callable[[str], str]) -> str:
     """The name of a cell that has this value as well: `r8/KD` with T = 4 is `r8/KD-T4`."""
-    return f"{cell}-{_cell_name({column: word}, spelt)}"
+    return f"{cell}-{cell_name({column: word}, spelt)}"
 
 
-def _cell_name(values: Mapping[str, str], spelt: Callable[[str], str]) -> str:
+def cell_name(values: Mapping[str, str], spelt: Callable[[str], str]) -> str:
     """The values of a cell's columns, each with its column where it means nothing alone."""
     names: list[str] = []
     parameters: list[str] = []

@@ -47,6 +47,7 @@ from rigorkd.report.sentences import (
     name_of,
     numbers_of,
     of_this_call,
+    overlap_said,
     own_interval,
     planned_looks,
     reasons,
@@ -83,8 +84,8 @@ _HEADINGS: dict[str, tuple[str, str]] = {
         "a difference found is so many times too large, were the true one the SESOI",
     ),
     "sign_error": ("wrong sign", "probability that a difference found has it, were the true one the SESOI"),
-    "win_rate": ("wins", "share of seeds at which it was better, P(better than the other side)"),
-    "win_rate_ci": ("{share} interval of wins", "exact; no test"),
+    "win_rate": ("wins", "share of {won} which it was better, P(better than the other side)"),
+    "win_rate_ci": ("{share} interval of wins", "{exact}no test"),
     "equivalence_ci": ("{twice} equivalence interval", ""),
     "p_equivalence_adjusted": ("TOST p adjusted", "two one-sided tests against the SESOI"),
     "dz": ("dz", "mean difference over its standard deviation"),
@@ -322,6 +323,8 @@ def _column(analysis: Analysis, family: Family, field: str, say: MetricNumbers) 
         "test": test_of(family),
         "unit": say.unit or " units of the metric",
         "n": "runs of the cell that has fewer" if is_unpaired(family) else "seeds that both cells have",
+        "won": "all pairs of their runs in" if is_unpaired(family) else "seeds at",
+        "exact": "" if is_unpaired(family) else "exact; ",
     }
     heading, help = _HEADINGS.get(field, (field, ""))
     if say.narrow:
@@ -537,7 +540,7 @@ def cells_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: i
         text = f"{analysis.metric} over the runs that are finished."
     elif not say.narrow:
         text += (
-            " Seeds are paired, so overlapping intervals of means are no test: the verdicts are above."
+            f" {overlap_said(analysis, 'overlapping intervals of means are')}: the verdicts are above."
             + first_of(most, len(analysis.cells), "cells")
         )
     return Table(

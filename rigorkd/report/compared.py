@@ -122,7 +122,8 @@ def _left_of(study: Source, without: tuple[str, ...]) -> Source:
             study.leaving_out((cell,))
         except InputError as error:
             raise NoSuchValueError(error, cell) from None
-    return replace(study.leaving_out(without), plan=Question(without=without).onto(study.plan))
+    asked = Question(without=study.meant(without))
+    return replace(study.leaving_out(without), plan=asked.onto(study.plan))
 
 
 def _printed(rows: Rows, asked: Reading) -> Printed:

@@ -137,7 +137,8 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
     """
     from rigorkd_analysis import analyze, progress
 
-    whole, asked = _with_method(found.only(asked.seeds), asked.spelt(found))
+    found = found.only(asked.seeds)
+    whole, asked = _with_method(found, replace(asked.spelt(found), without=found.meant(asked.without)))
     found = whole.leaving_out(asked.without)
     with located(found.where):
         plan = asked.of(found).onto(found.plan)

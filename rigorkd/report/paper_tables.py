@@ -70,10 +70,20 @@ def paper_table(evidence: Evidence, layout: Layout, group: str | None = None) ->
         blocks = under_conditions(evidence.analysis, (replace(so_far, dense=True),))
         return Page(headline=headline(evidence.analysis), blocks=blocks)
     make = {"overall": _overall, "gains": _gains, "ablation": _ablation}[layout]
-    table = replace(make(evidence, group), dense=True)
+    table = _without_empty_columns(replace(make(evidence, group), dense=True))
     title = titled(table.title, evidence.analysis.warnings)
     caption = caption_under_conditions(evidence.analysis, table.caption)
     return Page(blocks=(replace(table, title=title, caption=caption),))
+
+
+def _without_empty_columns(table: Table) -> Table:
+    """The table without columns in which nothing stands, as that of students where no column names them."""
+    kept = [at for at in range(len(table.columns)) if any(row[at] != "" for row in table.rows)]
+    return replace(
+        table,
+        columns=tuple(table.columns[at] for at in kept),
+        rows=tuple(tuple(row[at] for at in kept) for row in table.rows),
+    )
 
 
 def _side_by_side(evidence: Evidence, group: str | None) -> list[tuple[CellFacts, CellFacts, Comparison]]:
@@ -119,11 +129,12 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
     columns += [Column(_p_name(evidence), True), Column("verdict")]
     rows = []
     called = Counter((model.student, model.label) for model in models)
+    sized = any(model.mean("params_millions") is not None for model in models)
     for model in models:
         params = model.mean("params_millions")
         alone = called[model.student, model.label] == 1  # of two data sets, say, each row names its own
         row: list[Entry] = [(model.student if alone else model.block) or model.cell, model.label]
-        row.append(MISSING if params is None else _short(params))
+        row.append((MISSING if params is None else _short(params)) if sized else "")
         for name in measured:
             own = name == "latency_ms" and evidence.latencies
             row.append(latency_text(model, evidence) if own else mean_std(model, name, evidence))

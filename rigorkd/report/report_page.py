@@ -77,6 +77,11 @@ _STATISTICS = (
     *("t", "df", "dz", "dz_ci", "g_z", "g_av", "r", "variance_ratio", "p_signflip", "p_signflip_floor"),
     *("p_wilcoxon", "p_paired", "p_welch", "p_equivalence", "win_rate", "win_rate_ci"),
 )
+_OF_PAIRS = frozenset(
+    {"dz", "dz_ci", "g_z", "g_av", "r", "variance_ratio", "p_signflip", "p_signflip_floor", "p_wilcoxon",
+     "p_paired", "p_welch"}
+)  # fmt: skip
+"""What is said of pairs alone: runs without partners have none of it, and Welch's p is the one they have."""
 
 
 def report_page(evidence: Evidence) -> Page:
@@ -457,7 +462,7 @@ def _family(analysis: Analysis, position: int, say: Numbers, charts: tuple[Chart
         caption(analysis, family, say, power=False), id=f"{id}-verdicts", most=MAX_ROWS,
     )  # fmt: skip
     everything = comparisons_table(
-        *(analysis, family, f"families/{position}", _STATISTICS, say),
+        *(analysis, family, f"families/{position}", _statistics(family), say),
         f"All statistics: {in_a_title(family)}",
         f"The verdict uses the {test_of(family)} alone."
         if is_unpaired(family)
@@ -482,12 +487,19 @@ def _family(analysis: Analysis, position: int, say: Numbers, charts: tuple[Chart
     return Section(titled_family(family), (*charts, table, *folded), id, mark)
 
 
+def _statistics(family: Family) -> list[str]:
+    """Those that a family can have: without pairs, none of what is said of pairs."""
+    return [field for field in _STATISTICS if field not in _OF_PAIRS or not is_unpaired(family)]
+
+
 def _power(analysis: Analysis, position: int, say: Numbers) -> Table:
     """What these seeds can detect, what the SESOI would need, and the tests of equivalence."""
     family = analysis.families[position]
     m = f"at α/{family.corrected_over}" if family.corrected_over > 1 else "at α"
-    note = f"Two-sided {test_of(family)} {m}, given the standard deviation of these seeds' differences."
-    fields = ["sd_diff", "mde", "mde_range"]
+    spread, fields = "standard deviation of these seeds' differences", ["sd_diff", "mde", "mde_range"]
+    if is_unpaired(family):  # no run has a partner there to differ from
+        spread, fields = "standard deviations of the runs of each of its cells", ["mde", "mde_range"]
+    note = f"Two-sided {test_of(family)} {m}, given the {spread}."
     if analysis.sesoi is not None:
         by, fresh = (
             "by the sequential analysis (rigorkd analyze --sequential)",

@@ -20,7 +20,7 @@ def columns_of(cells: Sequence[CellFacts]) -> list[str]:
 
     `teacher` and `dataset` of `resnet32x4/KD/cifar100`: whoever has such columns reads KD as the row's name.
     """
-    parts = [_split(cell.label)[0] for cell in cells]
+    parts = [_parts(cell)[0] for cell in cells]
     if not cells or any(len(own) < 2 for own in parts):
         return []
     found: list[str] = []
@@ -34,13 +34,13 @@ def columns_of(cells: Sequence[CellFacts]) -> list[str]:
         if all(rest):
             found.append(name)
             parts = rest
-    first = _split(cells[0].label)[0]
+    first = _parts(cells[0])[0]
     return sorted(found, key=lambda name: first.index(cells[0].settings[name]))
 
 
 def short(cell: CellFacts, columns: Sequence[str]) -> str:
     """A cell's name in its block without the values of these columns."""
-    parts, tail = _split(cell.label)
+    parts, tail = _parts(cell)
     for name in columns:
         parts.remove(cell.settings[name])
     return "/".join(parts) + tail
@@ -61,6 +61,17 @@ def differing(cells: Sequence[CellFacts]) -> list[str]:
     columns = list(zip(*(parts for parts, _ in split), strict=True))
     apart = ["/".join(own) for own in zip(*(one for one in columns if len(set(one)) > 1), strict=True)]
     return apart if len(set(apart)) == len(labels) else labels
+
+
+def _parts(cell: CellFacts) -> tuple[list[str], str]:
+    """The parts of a cell's name in its block, and what stands behind them, as `-T4` of `KD/resnet8x4-T4`."""
+    parts, tail = _split(cell.label)
+    words = {value for value in cell.settings.values() if value}
+    if parts[-1] not in words:
+        found = [word for word in words if parts[-1].startswith(f"{word}-")]
+        word = max(found, key=len, default=parts[-1])
+        parts, tail = [*parts[:-1], word], parts[-1].removeprefix(word) + tail
+    return parts, tail
 
 
 def _split(label: str) -> tuple[list[str], str]:

@@ -396,6 +396,12 @@ def is_unpaired(family: Family) -> bool:
     return any(c.test == "unpaired" for c in family.comparisons)
 
 
+def overlap_said(analysis: Analysis, what: str) -> str:
+    """That `what`, as the overlap of the intervals of means is, is no test; of pairs, why."""
+    paired = not any(map(is_unpaired, analysis.families))
+    return f"{f'Seeds are paired, so {what}' if paired else what.capitalize()} no test"
+
+
 def factorial_sentences(analysis: Analysis) -> tuple[Said, ...]:
     """The repeated-measures tests of T, alpha and their interaction, in words."""
     lead = _lead_of_factorial(analysis)

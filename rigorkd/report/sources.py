@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -125,14 +127,28 @@ class Source:
             warnings = [*changed, *(text for text in warnings if not text.startswith(CHANGED))]
         return replace(self, plan=plan, warnings=(*warnings, *([found.says] if found.says else [])))
 
+    def meant(self, words: tuple[str, ...]) -> tuple[str, ...]:
+        """The cells that words name: one each, or with `*` in it all of that pattern.
+
+        Raises:
+            InputError: a word names none.
+        """
+        there = list(dict.fromkeys(map(str, self.table["cell"])))
+        found: dict[str, None] = {}
+        for word in words:
+            own = [word] if word in there else [name for name in there if fnmatchcase(name, word)]
+            if not own:
+                close = suggest(re.sub(r"[*?\[\]]", "", word), there)
+                raise InputError(f"--without {word}: {self.name} has no such cell", hint=close)
+            found |= dict.fromkeys(own)
+        return tuple(found)
+
     def leaving_out(self, cells: tuple[str, ...]) -> Source:
-        """Without these cells."""
+        """Without these cells, which are named as for `meant`."""
         if not cells:
             return self
         there = list(dict.fromkeys(map(str, self.table["cell"])))
-        for cell in cells:
-            if cell not in there:
-                raise InputError(f"--without {cell}: {self.name} has no such cell", hint=suggest(cell, there))
+        cells = self.meant(cells)
         if not (left := set(there) - set(cells)):
             raise InputError(f"{self.name} has no cell beside those left out", hint="leave fewer out")
         table = self.table[self.table["cell"].map(str).isin(left)].reset_index(drop=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -123,10 +125,83 @@ def test_a_word_is_a_value_of_a_column_or_the_name_of_a_cell(folder, table, word
 
 
 @pytest.mark.parametrize(
+    ("word", "left", "named"),
+    [
+        ("*-T2", 32, [f"cell={data}/{method}-T2" for data in ("cifar", "svhn") for method in LEVELS]),
+        ("cell=*/dkd-T2", 56, ["cell=cifar/DKD-T2", "cell=svhn/DKD-T2"]),
+        ("method=*KD", 32, ["method=KD", "method=DKD"]),
+        ("*K*", 32, ["method=KD", "method=DKD"]),
+        ("temperature=*2", 32, ["temperature=2"]),
+    ],
+)
+def test_a_pattern_leaves_out_all_that_it_names_and_says_each(folder, table, word, left, named):
+    found = folder.open(table, without=(word,))
+    assert len(found.table) == left
+    (told,) = (text for text in found.warnings if text.startswith("left out by choice: "))
+    listed = told.partition(": ")[2].partition(", as --without asks")[0]
+    assert [part.partition(" (")[0] for part in listed.split(", ")] == named
+
+
+def test_of_many_values_of_a_pattern_their_number_is_said(folder):
+    words = ("kd", *(f"m{at}" for at in range(20)))
+    rows = [f"{word},{seed},{70 + seed}" for word in words for seed in (0, 1)]
+    folder.write("runs.csv", "\n".join(["method,seed,acc", *rows]))
+    (told,) = folder.open("runs.csv", without=("m*",)).warnings
+    assert told.startswith("left out by choice: m*, 20 values (40 of 42 rows), as --without asks")
+
+
+def test_what_is_called_like_a_pattern_is_meant_alone(folder):
+    """A star is a footnote in many tables."""
+    folder.write("runs.csv", TABLE.replace(",DKD,", ",KD*,"))
+    assert set(folder.open("runs.csv", without=("KD*",)).table["method"]) == {"baseline", "KD", "CRD"}
+    assert set(folder.open("runs.csv", without=("K*",)).table["method"]) == {"baseline", "CRD"}
+
+
+@pytest.mark.parametrize("asked", [{}, {"cell": "dataset,method,temperature"}, {"cell": "dataset,method"}])
+@pytest.mark.parametrize(
+    ("word", "over"),
+    [
+        ("temperature=8", {"KD": "2,4", "DKD": "2,4"}),
+        ("*-T8", {"KD": "2,4", "DKD": "2,4"}),
+        ("*/DKD-T8", {"KD": "2,4,8", "DKD": "2,4"}),
+        ("cell=*/KD-T2", {"KD": "4,8", "DKD": "2,4,8"}),
+    ],
+)
+def test_one_temperature_is_left_out_of_what_is_averaged_over(folder, word, over, asked):
+    """By its value, of all methods, or by the name of its cell, which it has where nothing is averaged."""
+    runs = [
+        (data, method, T, seed, 70 + len(method) + seed % 3 / 2 + (seed * len(method) + int(T or 0)) % 4 / 9)
+        for data in ("cifar", "svhn")
+        for method in ("baseline", "KD", "DKD")
+        for T in (("2", "4", "8") if method != "baseline" else ("",))
+        for seed in range(4)
+    ]
+    head = "dataset,method,temperature,seed,acc"
+    folder.write("runs.csv", "\n".join([head, *(",".join(map(str, run)) for run in runs)]))
+    found = folder.open("runs.csv", average="temperature", without=(word,), **asked)
+    for method, levels in over.items():
+        means = found.table[found.table["cell"] == f"cifar/{method} mean T={levels}"].set_index("seed")["acc"]
+        for seed in range(4):
+            own = [run[4] for run in runs if run[:2] == ("cifar", method) and run[3] == seed]
+            own = [value for T, value in zip(("2", "4", "8"), own, strict=True) if T in levels.split(",")]
+            assert float(means[str(seed)]) == pytest.approx(sum(own) / len(own))
+    assert any(text.startswith("left out by choice: ") for text in found.warnings)
+
+
+def test_the_name_of_one_temperature_is_offered_under_average(folder, table):
+    for word in ("cifar/DKD-T3", "cell=cifar/DKD-T3"):
+        told = folder.refusal(table, average="temperature", without=(word,))
+        assert "did you mean --without cell=cifar/DKD-T" in told
+
+
+@pytest.mark.parametrize(
     ("without", "parts"),
     [
         (("method=DKT",), ["no row has it", "did you mean --without method=DKD?", "method is one of: "]),
         (("DKT",), ["no row has this value", "did you mean --without method=DKD?"]),
+        (("DKT*",), ["no row has this value", "did you mean --without method=DKD?"]),
+        (("method=DKT*",), ["no row has it", "did you mean --without method=DKD?"]),
+        (("acc=*",), ["runs came out so", "leave out by a setting"]),
         (("methd=DKD",), ["no column is called methd", "did you mean method?"]),
         (("seed=1",), ["holds the seed", "--seeds judges some seeds alone"]),
         (("acc=70.0",), ["runs came out so", "leave out by a setting"]),
@@ -157,6 +232,42 @@ def test_of_a_study_cells_are_left_out_by_their_names():
     assert question.without == ("digits/cnn8/none",)
     with pytest.raises(InputError, match="has no such cell"):
         question.judged(found)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> str:
+    """A copy of a study: that it was judged is noted in it."""
+    return str(shutil.copytree(STUDY, tmp_path / "results" / "legacy"))
+
+
+def test_of_a_study_a_pattern_leaves_out_all_cells_that_it_names(study):
+    shown = json.loads(rigorkd("analyze", study, "--without", "*/kd-*", "--format", "json").stdout)
+    assert not any("/kd-" in cell["cell"] for cell in shown["cells"])
+    (told,) = (text for text in shown["warnings"] if "as --without asks" in text)
+    for cell in ("main/dropping/kd-T1-a0.5", "main/plain/kd-T4-a0.5", "warm/plain/kd-T2-a0.5"):
+        assert cell in told
+    assert all(not family["planned"] for family in shown["families"])
+    lacking = CliRunner().invoke(cli, ["analyze", study, "--without", "main/plain/kf-*"])
+    with pytest.raises(InputError, match="has no such cell") as refused:
+        raise lacking.exception
+    assert "main/plain/kd-T" in refused.value.hint
+
+
+def test_studies_are_compared_without_all_cells_of_a_pattern(study, tmp_path):
+    """A study beside a table of other runs of its cells."""
+    rows = list(csv.DictReader(rigorkd("table", study, "--format", "csv").stdout.splitlines()))
+    own = [
+        f"{row['cell']},{int(row['seed']) + 10},{row['method']},{row['student']},{row['test_top1']}"
+        for row in rows
+        if row["cell"].startswith("main/")
+    ]
+    (tmp_path / "other.csv").write_text("\n".join(["cell,seed,method,student,test_top1", *own]))
+    asked = ("compare", study, str(tmp_path / "other.csv"), "--format", "json")
+    whole, part = (rigorkd(*asked, *more).stdout for more in ((), ("--without", "*kd-T4-*")))
+    assert "main/plain/kd-T4-a0.5" in whole
+    assert all("as --without asks" in text for text in json.loads(part)["warnings"] if "kd-T4" in text)
+    assert '"main/plain/kd-T1-a0.5' in part
+    assert '"main/plain/kd-T4-a0.5' not in part
 
 
 def test_a_table_in_python_takes_it_too():

@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from rigorkd_analysis.axes import AXES, settings_of, varying
+from rigorkd_analysis.axes import AXES, mean_over_unknown, settings_of, varying
 from rigorkd_analysis.baseline_matching import distilled
 from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.offered_baselines import is_called_baseline
@@ -379,6 +379,8 @@ def summed_up(
         if not is_called_baseline(method) and (method or varying(runs, [a for a, _ in _pairs(own)]))
     }
     if len(by) < 2:
+        if whole is not None and (unknown := mean_over_unknown(runs, [a for a, _ in _pairs(gains)])):
+            whole = replace(whole, says=f"{whole.says.removesuffix('.')}; {unknown}.", mixed=True)
         return (whole if whole is None or asked else replace(whole, mixed=True)), ()
     asked = {method: own for method, own in asked.items() if len(own) >= MIN_SETTINGS}
     each = [

@@ -13,6 +13,7 @@ from rigorkd.report.figures.marks import MAX_PANELS, axis_name, difference_name
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import SERIES, light, series
 from rigorkd.report.numbers import Numbers
+from rigorkd.report.sentences import is_unpaired, overlap_said
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +42,7 @@ class Curve:
 
 
 def gain_curves(evidence: Evidence, axis: Axis) -> Figure | None:
-    """Gain over the baseline against T or alpha, with paired intervals."""
+    """Gain over the baseline against T or alpha, with the intervals of its tests."""
     found = {
         c.a: Point(0.0, c.mean_diff, c.ci_low, c.ci_high)
         for c in evidence.gains()
@@ -87,10 +88,11 @@ def _figure(evidence: Evidence, axis: Axis, found: dict[str, Point], *, gain: bo
             f"Of each, the first {_MAX_LINES} of up to {most} values of {_SYMBOL[other]} are drawn."
         )
     what = "Gain" if gain else "Accuracy" if "%" in axis_name(evidence) else "Result"
+    unpaired = any(map(is_unpaired, evidence.analysis.families))
     note = (
-        f"{share} intervals of the paired difference, uncorrected."
+        f"{share} intervals of the {'' if unpaired else 'paired '}difference, uncorrected."
         if gain
-        else f"{share} intervals of each mean. Seeds are paired, so overlap of these is no test."
+        else f"{share} intervals of each mean. {overlap_said(evidence.analysis, 'overlap of these is')}."
     )
     return Figure(
         name=f"{'gain' if gain else 'mean'}-{'temperature' if axis == 'T' else 'alpha'}",

@@ -16,6 +16,7 @@ from rigorkd.report.numbers import Numbers
 from rigorkd.report.sentences import (
     equivalent_by,
     exploratory_said,
+    is_unpaired,
     of_shown,
     reasons,
     sentence_of,
@@ -61,7 +62,7 @@ def pairings(evidence: Evidence) -> tuple[Pairing, ...]:
 
 
 def overall(evidence: Evidence) -> Figure | None:
-    """Means of teacher, baseline and distilled student with seed intervals; beside them the paired gains."""
+    """Means of teacher, baseline and distilled student with seed intervals; beside them the gains."""
     every = pairings(evidence)
     if not every:
         return None
@@ -83,11 +84,12 @@ def overall(evidence: Evidence) -> Figure | None:
         title = (
             f"{evidence.baseline if evidence.baseline != 'baseline' else 'Baseline'} and {evidence.treated}"
         )
+    paired = "" if any(map(is_unpaired, families)) else "paired "
     return Figure(
         name="overall",
         title=title,
         caption=(
-            f"Left: every seed, the mean and its {share} interval. Right: the paired gain with its {share} "
+            f"Left: every seed, the mean and its {share} interval. Right: the {paired}gain with its {share} "
             "interval; a diamond is equivalent, a filled circle holds after correction, a hollow one is "
             f"inconclusive. Where a student has several {cells}, validation chose the one shown."
             + sentence_of(equivalent_by(evidence.analysis, [pairing.gain for pairing in found]))

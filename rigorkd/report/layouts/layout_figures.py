@@ -30,7 +30,7 @@ from rigorkd.report.layouts.layout_spec import (
 from rigorkd.report.layouts.layout_tables import grid_of, softened_images
 from rigorkd.report.layouts.wanted_cells import by_columns, called, lacking, restricted, setting, wanted
 from rigorkd.report.numbers import MetricNumbers
-from rigorkd.report.sentences import titled
+from rigorkd.report.sentences import overlap_said, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -135,7 +135,7 @@ def _curves(evidence: Evidence, layout: CurvesLayout) -> Parts:
         for title, lines in panels.items()
     ]
     share = percent_text(1 - evidence.analysis.alpha)
-    note = f"{share} intervals of each mean. Seeds are paired, so overlap of these is no test."
+    note = f"{share} intervals of each mean. {overlap_said(evidence.analysis, 'overlap of these is')}."
     return drawn, keys if len(names) > 1 else [], [note, lacking(found.missing)]
 
 
