@@ -16,7 +16,7 @@ _SAID = (
     rf"{_BEFORE}{_MANY}\s+{_KIND}*{_SEEDS}",
     rf"{_BEFORE}{_MANY}\s+{_KIND}+(?:[a-z]+[\s/-]+)?splits\b",
     rf"(?:repeated|averaged|averaging|averages?|means?|trained|run)\s[^.;|]{{0,30}}?{_MANY}\s+times\b",
-    rf"\bn(?:[_ ]?(?:seeds|runs))?\s*=\s*{_MANY}(?=\s*(?:{_KIND}*{_SEEDS}|[),.;:|\]]|$))",
+    rf"\bn(?:[_ ]?(?:seeds|runs))?\s*=\s*{_MANY}(?=\s*(?:{_KIND}*{_SEEDS}|[(),.;:|\]]|$))",
     rf"\b(?:seeds|runs|trials)\s*[=:]\s*{_MANY}",
 )
 _OTHER = r"(?:best|max(?:imum)?|min(?:imum)?|highest|lowest|worst|median)\b"
