@@ -194,3 +194,11 @@ Ours & 72.10$_{\pm 0.41}$ \\
 """
     said = refused(rigorkd, tmp_path / "t.tex", table)
     assert "several numbers of seeds (“n=10” and “n=5”): --seeds K says which holds" in said
+
+
+def test_a_median_of_runs_by_its_heading_is_no_mean_of_those_that_are_named_elsewhere(rigorkd, tmp_path):
+    table = "Other tables are averaged over 3 runs.\n\n## Here\n\n| Model | Test Error (median of 3 runs) |\n"
+    table += "|---|---|\n| A | 7.60 |\n| B | 7.21 |\n"
+    found = audited(rigorkd, tmp_path / "t.md", table)
+    assert found["seeds"] == 1
+    assert any("its heading says “median of 3 runs”, which is no mean" in note for note in found["notes"])

@@ -62,6 +62,17 @@ def seeds_said(text: str) -> list[tuple[int, str]]:
     return list(found.items())
 
 
+_OTHER_OF_RUNS = re.compile(
+    rf"\b{_OTHER}\s+(?:of|over|across|in|from)\s+(?:the\s+)?{_MANY}\s+{_KIND}*{_SEEDS}", re.IGNORECASE
+)
+
+
+def other_of_runs(heading: str) -> str:
+    """The words of a heading for another value of several runs than their mean: `median of 3 runs`."""
+    found = _OTHER_OF_RUNS.search(heading)
+    return "" if found is None else " ".join(found[0].split())
+
+
 def mark_of(cell: str) -> str:
     """The mark of a printed number that a footnote is about, "" if it has none: bold is no mark."""
     text = cell.replace("**", "").strip()

@@ -23,7 +23,7 @@ from rigorkd_analysis.published.printed_cells import (
 )
 from rigorkd_analysis.published.printed_elsewhere import Elsewhere, seeds_elsewhere
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of, half_unit
-from rigorkd_analysis.published.printed_seeds import seeds_said
+from rigorkd_analysis.published.printed_seeds import other_of_runs, seeds_said
 from rigorkd_analysis.published.printed_spread import MADE, Said, Spread, bare, spread_of
 from rigorkd_analysis.runs import suggest
 from rigorkd_analysis.table_error import TableError
@@ -446,6 +446,11 @@ def seeds_told(table: Printed, rows: Sequence[Row], metric: str) -> tuple[int | 
     """
     if table.seeds is not None or any(column in rows[0] for column in _SEEDS):
         return None, ""
+    if other := other_of_runs(metric):
+        return None, (
+            f"its heading says “{other}”, which is no mean: what is said of seeds elsewhere is not taken for "
+            "it (--seeds K reads it as a mean of K)"
+        )
     for where, text in (("its heading", metric), ("the caption", table.caption)):
         if found := seeds_said(text):
             words = " and ".join(f"“{said}”" for _, said in found)
