@@ -173,6 +173,21 @@ def text_of(column: pd.Series[Any]) -> NDArray[np.object_]:
     return np.array([value if isinstance(value, str) else f"{value}" for value in filled], dtype=object)
 
 
+_COSTS = frozenset(
+    {
+        "params", "param", "parameters", "flop", "flops", "gflops", "mflops", "macs", "gmacs", "madds",
+        "mem", "memory", "size", "ratio", "compression", "throughput", "fps", "cost", "speedup",
+        "epoch", "epochs", "resolution",
+    }
+)  # fmt: skip
+
+
+def is_cost(column: str) -> bool:
+    """Whether a column says what a network is or costs, and not how well it does, by its words."""
+    words = re.split(r"[^a-z0-9]+", column.casefold())
+    return not _COSTS.isdisjoint(words) or words == ["res"]
+
+
 _DIFFERENCES = frozenset({"delta", "diff", "diff.", "difference", "gain", "improvement", "change"})
 
 

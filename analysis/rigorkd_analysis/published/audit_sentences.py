@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal
 
@@ -124,16 +125,16 @@ def _networks(bound: McNemarBounds, differ: str) -> str:
 def what_survives(
     comparisons: tuple[AuditComparison, ...],
     one_seed: bool,
-    rows: int,
     setting: Setting,
     caveat: str,
-    shared: str,
+    alone: Sequence[str],
     *,
     assumed: bool = False,
 ) -> tuple[str, ...]:
     """The claims that the table supports, in words; of one seed (or one `assumed`) methods come first.
 
-    A table asks about all of its pairs: what is claimed holds after Holm's correction over them.
+    A table asks about all of its pairs: what is claimed holds after Holm's correction over them. `alone` says
+    of one without pairs why it has none.
     """
     alpha = setting.alpha
     seeds = "taken as one seed (the table names no number)," if assumed else "with one seed"
@@ -143,8 +144,8 @@ def what_survives(
     out += [f"{_claimed(c, one_seed)} survives {_why(c, len(comparisons), setting)}{caveat}." for c in sure]
     pairs = f"{len(comparisons)} pairs{setting.of}"
     corrected = f", after Holm's correction over {pairs}" if len(comparisons) > 1 else ""
-    if not one_seed and not sure:
-        printed = comparisons and all(c.largest_p is not None for c in comparisons)
+    if not one_seed and not sure and comparisons:
+        printed = all(c.largest_p is not None for c in comparisons)
         paired = any(c.p_high is not None for c in comparisons)
         why = "it depends on spreads or pairings that are not printed"
         if printed:
@@ -163,7 +164,7 @@ def what_survives(
                 f"but {bound_of(c.p_adjusted or 0.0)} if they are divided by n, as by np.std unless told "
                 f"otherwise; no claim{caveat}; --spread {setting.options} says which they are."
             )
-    alone = sum(c.largest_p is not None and c.largest_p < alpha for c in comparisons) - len(below)
+    uncorrected = sum(c.largest_p is not None and c.largest_p < alpha for c in comparisons) - len(below)
     for why, number in Counter(c.not_valid for c in below if c.not_valid).items():
         who = (
             "The only pair has"
@@ -171,16 +172,13 @@ def what_survives(
             else f"{number} of {len(comparisons)} pairs {_has(number)}"
         )
         out.append(f"{who} p < {alpha:g}{corrected}, and no valid claim: {why}.")
-    if alone:
+    if uncorrected:
         out.append(
-            f"{alone} of {len(comparisons)} pairs {_has(alone)} p < {alpha:g} alone, but "
+            f"{uncorrected} of {len(comparisons)} pairs {_has(uncorrected)} p < {alpha:g} alone, but "
             f"not{corrected.removeprefix(',')}: no claim."
         )
     if not comparisons:
-        out.append(f"No two of the {rows} rows share {shared}, so nothing is compared.")
-        out.append(
-            "--within COLUMN names what rows must share to be compared, and --turned compares columns."
-        )
+        out += alone
     unclear = sum(c.networks_differ == "depends" for c in comparisons)
     none = sum(c.networks_differ == "never" for c in comparisons)
     if unclear:

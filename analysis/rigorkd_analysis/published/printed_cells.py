@@ -44,6 +44,8 @@ _SIGNS = {
     **dict.fromkeys(("dagger", "dag", "textdagger"), "†"),
     **dict.fromkeys(("ddagger", "ddag", "textdaggerdbl"), "‡"),
     **dict.fromkeys(("ast", "textasteriskcentered"), "*"),
+    **dict.fromkeys(("S", "textsection"), "§"),
+    **dict.fromkeys(("P", "textparagraph"), "¶"),
     **dict(zip(("alpha", "beta", "gamma", "lambda", "mu", "tau", "Delta"), "αβγλμτΔ", strict=True)),
 }
 """Signs by LaTeX's names for them, as a screen shows them: methods are called `w/o` and `2×`."""
@@ -51,7 +53,7 @@ _TWO_NUMBERS = 80
 """Characters that a mean, its spread and a word for it may take."""
 _SPREAD = re.compile(r"\\(?:std|sd|pms?|stdv|error)\{([^{}]*)\}")
 _MARKS = re.compile(
-    r"(?<=[\d%)])\s*\^?(?:[*†‡↑↓]+|\\(?:dagger|ddagger|ast|uparrow|downarrow)\b)|^\s*[*†‡]+(?=\d)"
+    r"(?<=[\d%)])\s*\^?(?:[*†‡§¶↑↓]+|\\(?:dagger|ddagger|ast|uparrow|downarrow)\b)|^\s*[*†‡]+(?=\d)"
 )
 _PLAIN = r"(?:\d[\d,]*\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 _NUMBER = rf"[+-]?{_PLAIN}"
@@ -112,7 +114,7 @@ def _plainly(text: str) -> str:
     text = text.replace("\\%", "%").replace("\\&", "&").replace("~", " ").replace("\\,", "")
     text = re.sub(r"[{}$]", "", text).replace("−", "-").replace("–", "-")
     text = without_markdown(text).replace("**", "").replace("\\_", "_")
-    text = re.sub(r"\^\s*(?=[*†‡])", "", text)
+    text = re.sub(r"\^\s*(?=[*†‡§¶])", "", text)
     if "." in text:  # a power of ten has a whole number before it
         text = _FOOTNOTE.sub("", text.strip())
     return text.strip()
@@ -159,7 +161,7 @@ def cleaned(rows: Sequence[Row], caption: str = "") -> list[Row]:
     """
     if not rows:
         return []
-    names = {column: known_name(column) for column in rows[0]}
+    names = {column: _name_of(column, [row.get(column) or "" for row in rows]) for column in rows[0]}
     taken = Counter(names.values())
     names = {column: known if taken[known] == 1 else column for column, known in names.items()}
     texts = {column: [row.get(column) or "" for row in rows] for column in names}
@@ -183,7 +185,7 @@ def cleaned(rows: Sequence[Row], caption: str = "") -> list[Row]:
                 made[name], made[spread[column]] = pair[:2]
             else:
                 bare = re.sub(rf"^±\s*(?={_PLAIN}\s*%?$)", "", bare)
-                if column in percent:
+                if column in percent and name not in _NAMING:  # a share of the data may name a row
                     bare = bare.removesuffix("%").strip()
                 made[name] = bare if bare != text else text
                 if column in both:
@@ -229,6 +231,30 @@ def _all_percent(texts: Iterable[str]) -> bool:
     """Whether all values of a column have a percent sign: where some have none, one may be a fraction."""
     there = [re.sub(r"^±\s*", "", text) for text in texts if text]
     return bool(there) and all(re.fullmatch(rf"{_NUMBER}\s*%", text) for text in there)
+
+
+_NAMING = frozenset({"cell", "run", "method", "model", "student", "teacher"})
+_ROLES = frozenset({"student", "teacher"})
+RESULTS_OF_ROLES = frozenset(map(str.capitalize, _ROLES))
+"""Columns called by what a row is of, where they hold results: in tables of pairs, or turned round."""
+
+
+def _name_of(column: str, texts: Sequence[str]) -> str:
+    """A column as it is called here; one that is called by its role, and holds results, as `Student`.
+
+    `| Teacher → Student | Teacher | Student | KD |` has an accuracy below `Student`: rows are of one student
+    where they name it, and not where they came to one accuracy.
+    """
+    name = known_name(column)
+    if name not in _ROLES:
+        return name
+    plain = [unmarked(text).strip() for text in texts]
+    there = [text for text in plain if text.casefold() not in ("", "-", "--", "---", "—", "n/a")]
+    measured = [
+        "." in text and (re.fullmatch(rf"{_NUMBER}\s*%?", text) is not None or _both(text) is not None)
+        for text in there
+    ]
+    return name.capitalize() if there and all(measured) else name
 
 
 def known_name(column: str) -> str:
@@ -332,7 +358,9 @@ def pasted_table(
     width = max(len(row) for _, row in rows)
     rows = [(at, [*row, *[""] * (width - len(row))]) for at, row in rows]
     header, body = rows[0][1], [one for row in rows[1:] for one in _lines_apart(row)]
-    if len(body) > 1 and not any(map(_is_value, body[0][1])) and any(map(_is_value, body[1][1])):
+    # what a spanning heading (Teacher Model) spans may be called by numbers: the heading on the left goes on
+    goes_on = bool(header[0]) and bool(body) and body[0][1][0] == header[0]
+    if len(body) > 1 and (goes_on or not any(map(_is_value, body[0][1]))) and any(map(_is_value, body[1][1])):
         second = body[0][1]
         header = [" ".join(dict.fromkeys(filter(None, pair))) for pair in zip(header, second, strict=True)]
         body = body[1:]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 
-from rigorkd_analysis.columns import is_inner, is_setting
+from rigorkd_analysis.columns import is_cost, is_difference, is_inner, is_setting
 from rigorkd_analysis.metric_names import is_accuracy as is_named_accuracy
 from rigorkd_analysis.metric_names import is_metric
-from rigorkd_analysis.published.printed_cells import KNOWN, Row, first_name, known_name
+from rigorkd_analysis.published.printed_cells import KNOWN, RESULTS_OF_ROLES, Row, first_name, known_name
 from rigorkd_analysis.published.printed_spread import MADE, bare, spread_of
 from rigorkd_analysis.published.printed_table import Printed, decimal_of, row_names, seeds_of, unread
 from rigorkd_analysis.published.printed_turned import all_runs, seed_rows
@@ -83,6 +84,13 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
             f"no {'row' if table.turned else 'column'} {table.metric!r} in this table",
             hint=suggest_of_all(table.metric, known),
         )
+    if valid and all(map(is_cost, valid)) and not table.turned:
+        raise TableError(
+            f"no column of results: {' and '.join(valid)} say what a network is, not how well it does"
+            if len(valid) > 1
+            else f"no column of results: {valid[0]} says what a network is, not how well it does",
+            hint=f"--metric {shlex.quote(valid[0])} judges it all the same",
+        )
     tested = [column for column in valid if is_accuracy(column) and is_of_test(column)]
     for chosen, why in ((valid, "the only column of numbers"), (tested, "by its name")):
         if len(chosen) == 1:
@@ -145,9 +153,24 @@ def result_columns(rows: Sequence[Row]) -> list[str]:
     told = [
         column
         for column in valid
-        if not (is_setting(column) or is_inner(column) or column.casefold() in known)
+        if column in RESULTS_OF_ROLES
+        or not (is_setting(column) or is_inner(column) or column.casefold() in known)
     ]
-    return sorted(told or valid, key=lambda column: not is_accuracy(column))
+    measured = [
+        column
+        for column in told
+        if not (is_cost(column) or is_difference(column) or _are_gains(rows, column))
+    ]
+    return sorted(measured or told or valid, key=lambda column: not is_accuracy(column))
+
+
+def _are_gains(rows: Sequence[Row], column: str) -> bool:
+    """Whether all numbers of a column are signed, some with a plus: they say how far rows are apart."""
+    texts = [(row.get(column) or "").strip() for row in rows]
+    numbers = [text for text in texts if decimal_of(text) is not None]
+    return any(text[0] == "+" for text in numbers) and all(
+        text[0] in "+-−" or not decimal_of(text) for text in numbers
+    )
 
 
 def _endings(columns: Sequence[str]) -> list[str]:

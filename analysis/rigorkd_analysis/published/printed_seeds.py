@@ -16,7 +16,7 @@ _SAID = (
     rf"{_BEFORE}{_MANY}\s+{_KIND}*{_SEEDS}",
     rf"{_BEFORE}{_MANY}\s+{_KIND}+(?:[a-z]+[\s/-]+)?splits\b",
     rf"(?:repeated|averaged|averaging|averages?|means?|trained|run)\s[^.;|]{{0,30}}?{_MANY}\s+times\b",
-    rf"\bn(?:[_ ]?(?:seeds|runs))?\s*=\s*{_MANY}(?=\s*(?:{_KIND}*{_SEEDS}|[),.;:|\]]|$))",
+    rf"\bn(?:[_ ]?(?:seeds|runs))?\s*=\s*{_MANY}(?=\s*(?:{_KIND}*{_SEEDS}|[(),.;:|\]]|$))",
     rf"\b(?:seeds|runs|trials)\s*[=:]\s*{_MANY}",
 )
 _OTHER = r"(?:best|max(?:imum)?|min(?:imum)?|highest|lowest|worst|median)\b"
@@ -60,6 +60,17 @@ def seeds_said(text: str) -> list[tuple[int, str]]:
             if other is None or re.search("mean|averag", other[0], re.IGNORECASE):
                 found.setdefault(many, " ".join(one[0].split()).lstrip("([,;:=± "))
     return list(found.items())
+
+
+_OTHER_OF_RUNS = re.compile(
+    rf"\b{_OTHER}\s+(?:of|over|across|in|from)\s+(?:the\s+)?{_MANY}\s+{_KIND}*{_SEEDS}", re.IGNORECASE
+)
+
+
+def other_of_runs(heading: str) -> str:
+    """The words of a heading for another value of several runs than their mean: `median of 3 runs`."""
+    found = _OTHER_OF_RUNS.search(heading)
+    return "" if found is None else " ".join(found[0].split())
 
 
 def mark_of(cell: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
-from rigorkd_analysis.columns import is_setting
+from rigorkd_analysis.columns import is_cost, is_setting
 from rigorkd_analysis.metric_names import goal_of, on_two_scales, words_of
 from rigorkd_analysis.published.printed_cells import (
     KNOWN,
@@ -23,7 +23,7 @@ from rigorkd_analysis.published.printed_cells import (
 )
 from rigorkd_analysis.published.printed_elsewhere import Elsewhere, seeds_elsewhere
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of, half_unit
-from rigorkd_analysis.published.printed_seeds import seeds_said
+from rigorkd_analysis.published.printed_seeds import other_of_runs, seeds_said
 from rigorkd_analysis.published.printed_spread import MADE, Said, Spread, bare, spread_of
 from rigorkd_analysis.runs import suggest
 from rigorkd_analysis.table_error import TableError
@@ -179,6 +179,7 @@ def tasks_of(rows: Sequence[Row], within: str | None, names: Sequence[str]) -> l
     columns = list(rows[0])
     told = [column for column in columns if all(decimal_of(row.get(column) or "") is None for row in rows)]
     told = [column for column in told if len({row.get(column) for row in rows}) > 1 and column != "student"]
+    told = [column for column in told if not is_cost(column)]
     alike = next((name for name in names if names.count(name) > 1), None)
     pairs = {tuple(row.get(column) or "" for column in told[:2]) for row in rows}
     if (
@@ -257,7 +258,7 @@ def entries_of(
                 _refuse_mixed(rows, metric)
             raise TableError(
                 f"{text!r} is not a number" if text else "no value",
-                hint=unread(text, names[position]),
+                hint=unread(text, names[position], names.count(names[position])),
                 row=position,
                 column=metric,
             )
@@ -317,9 +318,14 @@ def refuse_other(spread: Spread | None, metric: str) -> None:
         )
 
 
-def unread(text: str, name: str) -> str:
-    """What to write instead of a text that is no number."""
+def unread(text: str, name: str, alike: int = 1) -> str:
+    """What to write instead of a text that is no number, in a row whose name so many have."""
     rest = f"print one number per row; leave rows without a value out (--without {shlex.quote(name)})"
+    if alike > 1:
+        rest = (
+            f"print one number per row; leave rows without a value out of the table ({alike} are named "
+            f"{name}; --without COLUMN=VALUE leaves out those with a value in a column)"
+        )
     if is_unclear(unmarked(text)):
         return (
             "it may be a spread, a spread of the last digits or a rank: write mean ± standard deviation, as "
@@ -362,6 +368,11 @@ def _told_apart(rows: Sequence[Row], names: list[str], metric: str, spread: Spre
         if _is_result(c) or spread_of(list(rows[0]), c) is not None or _is_like(rows, c, metric)
     }
     told = [*words, *numbers, *(c for c in left if c not in (*words, *numbers, *results))]
+    # what a network costs names it last, as a setting does: `S24/res=384`, not `32.2B`
+    costs = [c for c in rows[0] if is_cost(c) and c != metric]
+    costs = sorted(costs, key=lambda c: "res" not in words_of(c) and "resolution" not in words_of(c))
+    told = [*(c for c in told if c not in costs), *(c for c in costs if c not in results)]
+    words = [c for c in words if c not in costs]
     columns = {
         column: [(row.get(column) or "").strip() for row in rows] for column in told if column not in known
     }
@@ -435,6 +446,11 @@ def seeds_told(table: Printed, rows: Sequence[Row], metric: str) -> tuple[int | 
     """
     if table.seeds is not None or any(column in rows[0] for column in _SEEDS):
         return None, ""
+    if other := other_of_runs(metric):
+        return None, (
+            f"its heading says “{other}”, which is no mean: what is said of seeds elsewhere is not taken for "
+            "it (--seeds K reads it as a mean of K)"
+        )
     for where, text in (("its heading", metric), ("the caption", table.caption)):
         if found := seeds_said(text):
             words = " and ".join(f"“{said}”" for _, said in found)

@@ -64,9 +64,14 @@ def turned(rows: Sequence[Row]) -> tuple[list[Row], list[str], dict[str, int]]:
     stay = [at for at in range(len(rows)) if at not in runs]
     if not stay:
         raise all_runs([labels[at] for at in runs])
+    data = {} if _DATA in labels else _data_of(numbers)
+    if data:
+        notes.append(
+            f"columns are compared within {', '.join({**dict.fromkeys(data.values())})}, by their names"
+        )
     out: list[Row] = []
     for column in numbers:
-        told = {NAME: column}
+        told = {NAME: column, **({_DATA: data[column]} if data else {})}
         if runs:
             told["n"] = str(sum(_number(rows[at].get(column) or "") is not None for at in runs))
         out.append({**told, **{labels[at]: rows[at].get(column) or "" for at in stay}})
@@ -90,6 +95,29 @@ _COMPARING = frozenset(
     }
 )
 """Words of a column that is made of others: `Gap Closed`, `Relative to Teacher`."""
+
+
+_DATA = "dataset"
+_DATA_SETS = re.compile(
+    r"(?:[a-z]+-)?(?:cifar|mnist|imagenet|inet|svhn|stl|cub|flowers|food|caltech|places|pets|cars)(?![a-z]).*",
+    re.IGNORECASE,
+)
+"""What a data set is called: `CIFAR-100`, `Fashion-MNIST`, `Tiny-ImageNet`."""
+
+
+def _data_of(columns: Sequence[str]) -> dict[str, str]:
+    """The data set of each column, of columns that are named by one and a method (`CIFAR10 Base.`).
+
+    Nothing, unless all are, over several data sets, and each data set has several columns.
+    """
+    out = dict[str, str]()
+    for column in columns:
+        first, _, rest = column.partition(" ")
+        if not rest or not _DATA_SETS.fullmatch(first) or _DATA_SETS.fullmatch(rest):
+            return {}
+        out[column] = first
+    counts = [list(out.values()).count(name) for name in out.values()]
+    return out if len({*out.values()}) > 1 and counts and min(counts) > 1 else {}
 
 
 def _derived(rows: Sequence[Row], numbers: Sequence[str]) -> list[str]:

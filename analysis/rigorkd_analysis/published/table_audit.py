@@ -58,6 +58,7 @@ from rigorkd_analysis.published.printed_checks import (
 from rigorkd_analysis.published.printed_choice import chosen, entries_without, rows_without
 from rigorkd_analysis.published.printed_elsewhere import spread_elsewhere
 from rigorkd_analysis.published.printed_judged import is_accuracy, spread_out
+from rigorkd_analysis.published.printed_rivals import gains_left_out, notes_on_rivals, nothing_compared
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of
 from rigorkd_analysis.published.printed_seeds import mark_of, seeds_of_marked, unsettled_marks
 from rigorkd_analysis.published.printed_spread import bare, meanings, population_factor, spread_of
@@ -73,7 +74,6 @@ from rigorkd_analysis.published.printed_table import (
     refuse_other,
     seeds_of,
     seeds_told,
-    task_column,
 )
 from rigorkd_analysis.published.printed_turned import NAME, turned
 from rigorkd_analysis.stats.adjust import adjust
@@ -119,6 +119,8 @@ def audit(table: Printed) -> Audit:
     with _in_rows(origin, rows_called, cells):
         every, merged = merge_runs(cells, metric)
     place = {id(row): origin[position] for position, row in enumerate(cells)}
+    results, gains = gains_left_out(every, metric)
+    every = [every[at] for at in results]
     with _in_rows([place[id(row)] for row in every], rows_called, every):
         n_test = images_of(table, every) if is_of_test_images(metric) else None
         spread = spread_of(list(every[0]), metric, table.spread)
@@ -162,6 +164,7 @@ def audit(table: Printed) -> Audit:
         why = why if is_of_test_images(metric) else f"{metric} is not of test images"
         notes.append(f"the number of test images changes no claim here: {why}")
     notes += of_runs
+    notes += [*gains, *notes_on_rivals(entries, rows, choice.pairs, table)]
     notes += choice.notes() + merged + _impossible(entries, placed, n_test)
     notes += [told] if told else []
     notes += [said_far] if said_far and spread is not None and not one_seed else []
@@ -237,7 +240,8 @@ def audit(table: Printed) -> Audit:
         differences=tuple(checks),
         recovered=tuple(_recovered(table)),
         survives=what_survives(
-            *(comparisons, one_seed, len(entries), setting, caveat, _shared(rows, entries, table)),
+            *(comparisons, one_seed, setting, caveat),
+            () if comparisons else nothing_compared(rows, entries, table),
             assumed=assumed,
         ),
         notes=(*notes, *validation_picks(rows, metric), *other_metrics(rows, metric)),
@@ -283,14 +287,6 @@ def _mixed_decimals(rows: Sequence[Row], columns: Mapping[str, str]) -> list[str
                 "last one; if a program dropped zeros at the end, print them"
             )
     return notes
-
-
-def _shared(rows: Sequence[Row], entries: Sequence[Entry], table: Printed) -> str:
-    """What rows must share to be compared, in words."""
-    column = task_column(rows, table.within)
-    both = ["a student"] if len({entry.student for entry in entries}) > 1 else []
-    both += [repr(column)] if column is not None and len({entry.task for entry in entries}) > 1 else []
-    return " and ".join(both)
 
 
 def _narrower(rows: Sequence[Row], within: str | None) -> str:
