@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Trend, Weighted
-from rigorkd_analysis.axes import AXES, SAME_AXIS, are_alike, kept_to, own_settings, varying
+from rigorkd_analysis.axes import AXES, SAME_AXIS, Kept, are_alike, kept_to, own_settings, varying
 from rigorkd_analysis.baseline_matching import Matcher
 from rigorkd_analysis.likeness import on_what, place, unlike_training
 from rigorkd_analysis.questions import Conjunction, Hypothesis, LinearContrast, difference_of
@@ -73,17 +73,39 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
             ends = {runs.cells[cell].rpartition("/")[2] for cell in cells}
             called = ends.pop() if len(ends) == 1 else f"{key[-1]} {own}".strip()
             name = "/".join(filter(None, (*key[:-1], called)))
-        at, single = kept_to(runs, cells, alike[key])
-        if at and single:
-            name += f" at {at}"
-        over = ", ".join(varying(runs, cells))
-        shown = "; ".join(filter(None, (over, "" if are_alike(runs, cells) else own)))
-        shown = f" ({shown})" if shown else ""
+        kept = kept_to(runs, cells, alike[key])
+        over, mixed = varying(runs, cells), "" if are_alike(runs, cells) else own
+        if kept.name:
+            name += f" at {kept.name}"
+        name += f": average of {len(some)}"
+        title = name + _in_brackets(_over_which(over, kept), mixed) if kept.said else ""
+        name += _in_brackets(", ".join(over), mixed)
         within = key[0] if places[key[1:]] > 1 or several else ""
-        name = f"{name}: average of {len(some)}{shown}"
-        unlike = _unlike_within(runs, some)
-        out.append(LinearContrast(name, weights, averaged=cells, within=within, at=at, unlike=unlike))
+        out.append(
+            LinearContrast(
+                name,
+                weights,
+                averaged=cells,
+                within=within,
+                at=kept.said,
+                unlike=_unlike_within(runs, some),
+                title="" if title == name else title,
+            )
+        )
     return out
+
+
+def _in_brackets(*parts: str) -> str:
+    text = "; ".join(filter(None, parts))
+    return f" ({text})" if text else ""
+
+
+def _over_which(over: Sequence[str], kept: Kept) -> str:
+    """What an average is over that is not over all of its method's settings: `T = 1 and 4, alpha`."""
+    if not kept.columns:
+        return ": ".join(filter(None, (", ".join(over), kept.said)))
+    more = [text for column, text in kept.columns.items() if column not in over and text not in kept.name]
+    return ", ".join([*(kept.columns.get(column, column) for column in over), *more])
 
 
 _LISTED = 4
