@@ -459,7 +459,7 @@ def _look(outcome: Outcome) -> Sequential:
 
     source = from_study(outcome.study.path)
     with located(source.where):
-        found = until_decided(source.table, source.plan)
+        found = until_decided(source.table, source.on_its_images(source.plan)[0])
     metric = source.plan.metric or "test_top1"
     seeds, n = source.judged_seeds, source.complete_seeds
     since = looks_since(outcome.study.path)

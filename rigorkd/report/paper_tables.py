@@ -255,7 +255,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     )
     text += _averages_said(evidence, averages)
     shown = [(distilled.cell, c) for distilled, _, c in pairs]
-    text += verdicts_said(evidence, [*shown, *((c.name, c) for c in averages)])
+    text += verdicts_said(evidence, [*shown, *((c.called or c.name, c) for c in averages)])
     if second is not None:
         text += " Top-5 is a secondary metric; its intervals are uncorrected."
     text += _FULL * full
@@ -499,7 +499,8 @@ def _over(evidence: Evidence, c: Comparison) -> list[CellFacts]:
 
 def _label(c: Comparison, over: Sequence[CellFacts]) -> str:
     """What an average is called within its block."""
-    return c.name.removeprefix(f"{over[0].block}/") if over[0].block else c.name
+    name = c.called or c.name
+    return name.removeprefix(f"{over[0].block}/") if over[0].block else name
 
 
 def _averages_said(evidence: Evidence, averages: list[Comparison]) -> str:
@@ -513,7 +514,7 @@ def _averages_said(evidence: Evidence, averages: list[Comparison]) -> str:
     told = [some_of(row_parts.differing(cells), 12) for cells in over]
     labels = [_label(c, cells) for c, cells in zip(averages, over, strict=True)]
     if len({cells[0].block for cells in over}) > 1:
-        labels = [c.name for c in averages]
+        labels = [c.called or c.name for c in averages]
     each = [f"{label}: {text}" for label, text in zip(labels, told, strict=True)]
     settings = told[0] if len(set(told)) == 1 < len(told) else "; ".join(each)
     analysis = evidence.analysis

@@ -159,7 +159,15 @@ def name_of(family: Family, comparison: Comparison) -> str:
     gain = family.name in ("overall", *GAINS)
     if gain and comparison.a is not None:
         return comparison.a
-    return quoted(comparison.name, comparison.stands_for)
+    return comparison.called or quoted(comparison.name, comparison.stands_for)
+
+
+def averaged_over(family: Family) -> str:
+    """The cells that a family's averages are over, with their settings where these are not all there are."""
+    told = dict.fromkeys(c.settings for c in family.comparisons)
+    if not any(told):
+        return "cells"
+    return f"cells at {next(iter(told))}" if len(told) == 1 else "cells, each over those that its row names"
 
 
 def who(student: str | None, group: str | None) -> str:

@@ -245,6 +245,15 @@ class Source:
         one = next((one for cell, seed in runs if (one := read(str(cell), int(seed))) is not None), None)
         return None if one is None or one.unit != "images" else one
 
+    def on_its_images(self, plan: Plan) -> tuple[Plan, Predictions | None]:
+        """A plan that says on how many test images its verdicts hold, and what the runs were tested on."""
+        if (tested := self.tested_on()) is None:
+            return plan, None
+        fresh = plan.images_per_seed or self.has_images_per_seed(tested)
+        size = plan.test_images or int(tested.target.size)
+        largest = None if fresh else tested.largest_class
+        return replace(plan, test_images=size, images_per_seed=fresh, largest_class=largest), tested
+
     def has_images_per_seed(self, tested: Predictions) -> bool:
         """Whether the seeds of the first cell were tested on other images than `tested`, each on its own."""
         read, first = self.predictions(), self.table["cell"].iloc[0]

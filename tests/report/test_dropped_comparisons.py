@@ -448,3 +448,30 @@ def test_a_study_with_damage_is_foreseen_as_far_as_it_can_be(made, tmp_path) -> 
     assert foreseen(study, less).apart is None
     shutil.rmtree(study / ".protocols")
     assert foreseen(study, load_protocol(tmp_path / "made.yaml")).notes == ()
+
+
+def test_a_pair_that_went_out_is_told_though_another_took_its_name(made, tmp_path) -> None:
+    """The name alone would be that of a contrast that is judged."""
+    old = PROTOCOL.replace(
+        "[[main/plain/kd-T4-a0.5, main/plain/kd-T1-a0.5]]",
+        "[{pair: [main/plain/kd-T4-a0.5, main/plain/kd-T1-a0.5], name: warm beats cool}]",
+    )
+    new = old.replace(
+        "pair: [main/plain/kd-T4-a0.5, main/plain/kd-T1-a0.5]",
+        "pair: [main/plain/kd-T4-a0.5, main/plain/baseline]",
+    )
+    made(tmp_path, VALUES, text=old)
+    analyze(tmp_path)
+    study = made(tmp_path, VALUES, text=new)
+    done = CliRunner().invoke(cli, ["analyze", str(study)], catch_exceptions=False)
+    assert (
+        "contrasts dropped after results were shown: warm beats cool, as it was (main/plain/kd-T4-a0.5 vs "
+        "main/plain/kd-T1-a0.5)"
+    ) in " ".join(done.stdout.split())
+    assert "“warm beats cool”: main/plain/kd-T4-a0.5 minus main/plain/baseline" in " ".join(
+        done.stdout.split()
+    )
+
+
+def analyze(folder: Path) -> None:
+    CliRunner().invoke(cli, ["analyze", str(folder / "results" / "made")], catch_exceptions=False)
