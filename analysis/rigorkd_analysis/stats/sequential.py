@@ -72,7 +72,8 @@ class Sequential:
 @dataclass(frozen=True)
 class Asked:
     """A family before its numbers: what is compared, over how many alpha is held, and of each comparison the
-    images for which its verdict holds, as a sentence has it; `demoted` says why it is planned no more."""
+    images for which its verdict holds, as a sentence has it; `demoted` says why it is planned no more, but
+    for those that came `later`."""
 
     name: str
     planned: bool
@@ -80,6 +81,7 @@ class Asked:
     m: int
     conditions: Sequence[str]
     demoted: str = ""
+    later: Sequence[str] = ()
 
 
 def log_e(d: Floats, c2: float) -> Floats:
@@ -245,7 +247,7 @@ def _says(
         if isinstance(part, LinearContrast) and part.averaged:  # any other name tells both sides
             over = f" compared with {question.names.over(part.baselines) or 'the baseline'}"
         seen = f"{say.words} differed by {say.number(last.mean, True)}{say.unit}{over}{on}"
-    why = family.demoted or "not planned before the results"
+    why = "added later" if part.name in family.later else family.demoted or "not planned before the results"
     status = "" if family.planned else f"; exploratory: {why}"
     return f"{part.called}: {told}; {seen} ({_numbers(question, family.m, last)}, n = {n} seeds){status}."
 
