@@ -231,10 +231,11 @@ starts:
   big: {trainer: "python teach.py {seed} {out}"}
   next: {from: big, trainer: "python next.py {start} {seed} {out}"}
 students: {a: {width: 1}, b: {width: 2}}
-groups: {main: {start: next, baseline: true, kd: true}, late: {students: [b], start: big, other: true, baseline: true}}
+groups:
+  main: {start: next, baseline: true, kd: true}
+  late: {students: [b], start: big, other: true, baseline: true}
 analysis: {metric: f1, goal: max}
 """
-    text = text.replace("--from {start}", "--from {start} {cell}")
     found = protocol(tmp_path, text)
     assert [cell.name for cell in found.cells if cell.role == "start"] == ["start/big/a", "start/next/a"]
     assert found.cell("start/next/a").needs == ("start/big/a",)
