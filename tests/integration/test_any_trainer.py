@@ -403,6 +403,138 @@ seeds: 3
     assert of(tmp_path, *again[1]).returncode == 0  # trained again, one by one: nothing is left of it
     assert met not in of(tmp_path, "analyze", "results/own").stdout
     protocol = (tmp_path / "own.yaml").read_text()
+    mended = protocol.replace('more.txt"', 'more.txt"\n  inputs: [more.txt]').replace(
+        "study: own", "study: one"
+    )
+    (tmp_path / "own.yaml").write_text(mended)
+    second = of(tmp_path, "run", "own.yaml", "--jobs", 1)
+    assert "which no hash covers" not in second.stderr
+    assert "is written by several runs" not in second.stdout
+
+
+def test_only_means_that_were_printed_are_seen(tmp_path: Path) -> None:
+    """A quiet run shows none, one of a shard does, and `remove` asks why of what was seen."""
+    write(tmp_path)
+    assert of(tmp_path, "run", "protocols/mine.yaml", "-q").returncode == 0
+    shown = tmp_path / "results" / "mine" / "shown.jsonl"
+    assert not shown.exists()
+    gone = of(tmp_path, "remove", "mine", "--seeds", "2:3")
+    assert gone.returncode == 0, gone.stderr
+    part = of(tmp_path, "run", "protocols/mine.yaml", "--shard", "3/3")
+    assert part.returncode == 0, part.stderr
+    assert json.loads(shown.read_text())["summary"] is True
+    refused = of(tmp_path, "remove", "mine", "--seeds", "2:3")
+    assert refused.returncode == 2
+    assert "a summary of 3 seeds has met what is to be removed" in refused.stderr
+    fewer = of(tmp_path, "run", "protocols/mine.yaml", "--seeds", 2)
+    assert fewer.returncode == 0, fewer.stderr
+    *_, last = (tmp_path / "results" / "mine" / "changes.jsonl").read_text().splitlines()
+    assert (json.loads(last)["what"], json.loads(last)["summary"]) == ("fewer", True)
+
+
+def test_a_number_that_was_not_found_is_found_by_the_mend_that_the_message_offers(tmp_path: Path) -> None:
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer: {command: "python train.py {seed}", metrics: {accuracy: max}, result: stdout}
+students: [small]
+groups: {main: {baseline: true}}
+seeds: 5
+"""
+    write(tmp_path, protocol, "print('Test set: Accuracy: 653/797 (82%)')")
+    failed = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", "2")
+    assert failed.returncode == 1
+    assert "not started, since no number was found of the first one" in failed.stderr
+    logs = list((tmp_path / "results" / "mine").rglob("seed-*.log"))
+    assert len(logs) <= 2  # one of each worker, not all five
+    assert "--keep-going" in failed.stderr
+    mend = "result: {file: stdout, keys: {accuracy: Accuracy}}"
+    assert mend in failed.stderr
+    looked = of(tmp_path, "analyze")  # what failed is said, and which log to read
+    assert looked.returncode == 2
+    assert "no student run has finished; " in looked.stderr
+    assert mend in looked.stderr
+    assert "`rigorkd logs main/small/baseline/seed-0` shows what it printed" in looked.stderr
+    assert "next: rigorkd analyze" not in failed.stdout
+    told = protocol.replace("result: stdout", mend)
+    told += "analysis: {sesoi: 0.01}\n"  # nothing has come of any run: it is planned still
+    write(tmp_path, told, "print('Test set: Accuracy: 653/797 (82%)')")
+    mended = of(tmp_path, "run", "protocols/mine.yaml")
+    assert mended.returncode == 0, mended.stderr
+    assert "0.8193" in mended.stdout
+    assert len(list((tmp_path / "results" / "mine").rglob("record.json"))) == 5
+    assert "next: rigorkd analyze" in mended.stdout
+    assert "changed after the first run" not in of(tmp_path, "analyze").stderr
+
+
+def test_a_launch_counts_what_it_trains_and_what_it_leaves_out(tmp_path: Path) -> None:
+    script = """
+import json, pathlib, sys
+out, seed, method = sys.argv[1:4]
+if method == "teach" and seed == "1" and not pathlib.Path("mended").exists():
+    sys.exit("boom")
+json.dump({"accuracy": float(seed)}, open(out + "/metrics.json", "w"))
+"""
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer: {command: "python train.py {out} {seed} {method} [{teacher}]", metrics: {accuracy: max}}
+teacher: {trainer: {command: "python train.py {out} {seed} teach", metrics: {accuracy: max}}}
+students: [small]
+groups: {main: {baseline: true, kd: true}}
+seeds: 2
+"""
+    write(tmp_path, protocol, script)
+    first = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 1).stdout
+    assert "mine: 6 runs to train on 1 worker (CPU)\n" in first
+    more = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 1, "--seeds", 3).stdout
+    assert "mine: 3 runs to train on 1 worker (CPU), 4 already done, 2 left out that failed before" in more
+    (tmp_path / "protocols" / "mended").touch()
+    again = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 1, "--seeds", 3, "--retry-failed").stdout
+    assert "mine: 2 runs to train on 1 worker (CPU), 7 already done\n" in again
+
+
+def test_what_fails_fails_by_name_with_its_log_and_the_others_go_on(tmp_path: Path) -> None:
+    broken = """
+import json, sys
+out, seed, method = sys.argv[1:]
+print("hello from", method)
+if method == "nan":
+    value = float("nan")
+elif method == "crash":
+    raise ValueError("no such layer")
+else:
+    value = float(seed)
+if method != "silent":
+    json.dump({"accuracy": value}, open(out + "/metrics.json", "w"))
+"""
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer: {command: "python train.py {out} {seed} {method}", metrics: {accuracy: max}}
+students: [small]
+groups: {main: {baseline: true, nan: true, crash: true, silent: true}}
+seeds: 1
+"""
+    write(tmp_path, protocol, broken)
+    done = of(tmp_path, "run", "protocols/mine.yaml")
+    assert done.returncode == 1
+    assert "3 runs failed; everything else is finished" in done.stderr
+    assert "main/small/nan/seed-0: metrics.json: accuracy is NaN" in done.stderr
+    assert "main/small/crash/seed-0: exit code 1: ValueError: no such layer" in done.stderr
+    assert "main/small/silent/seed-0: it left no metrics.json in {out}" in done.stderr
+    assert "hello from crash" in of(tmp_path, "logs", "main/small/crash/seed-0").stdout
+    folder = next((tmp_path / "results").glob("*/study.json")).parent
+    for study in ((), (folder,), (folder.name,)):
+        meant = of(tmp_path, "logs", *study)
+        assert meant.returncode == 0, meant.stderr
+        assert "the last that failed of " in " ".join(meant.stderr.split())
+        assert "[rigorkd] failed: " in meant.stdout
+    (said,) = (one for one in document(tmp_path, "analyze")["warnings"] if "of the missing runs" in one)
+    assert said.startswith("3 of the missing runs failed: ")
+    assert "take the cells out of the protocol" in said
+    again = of(tmp_path, "run", "protocols/mine.yaml")
+    assert (again.returncode, "not tried again" in again.stderr) == (1, True)
     mended = "once their code is mended, the finished runs of it are stale: --retrain-stale trains these"
     assert mended in said
     assert mended in done.stderr

@@ -224,9 +224,8 @@ def test_among_what_is_no_longer_planned_what_came_later_is_marked_and_named(mad
     for form in (["--format", "json"], ["--all"], [], ["--format", "markdown"], ["--format", "latex"]):
         done = CliRunner().invoke(cli, ["analyze", str(study), *form], catch_exceptions=False)
         said = " ".join(done.stdout.split())
-        assert (
-            f'"later": [ "{gains.later[0]}" ]' if "json" in form else f"; {LATER} was added later"
-        ) in said
+        named = f'"later": [ "{gains.later[0]}" ]' if "json" in form else f"; {LATER} was added later"
+        assert named in said
     for layout in ("gains", "ablation"):
         asked = ["table", str(study), "--layout", layout]
         rows = CliRunner().invoke(cli, asked, catch_exceptions=False).stdout.splitlines()
