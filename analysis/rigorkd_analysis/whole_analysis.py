@@ -104,6 +104,7 @@ def analyze(
                     family.corrected_over,
                     [on_images(question, part, images_of(question, part, by_pair)) for part in own[2]],
                     family.demoted,
+                    family.later,
                 )
                 for own, family in zip(asked, found, strict=True)
             ],

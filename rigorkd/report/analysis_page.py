@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from rigorkd_analysis.families import UNABLE
 from rigorkd_analysis.metric_names import Goal
 from rigorkd_analysis.paper_sentences import with_cautions
 from rigorkd_analysis.results import GAINS, Analysis, Comparison, Family, Sequential
@@ -25,7 +26,7 @@ from rigorkd.report.headline import (
     what_holds,
     what_next,
 )
-from rigorkd.report.numbers import MetricNumbers, Numbers, between, p_heading
+from rigorkd.report.numbers import MetricNumbers, Numbers, between, p_heading, verdict
 from rigorkd.report.page import DECIDED, STARRED, Cell, Column, Entry, Page, Said, Table, Value, listed
 from rigorkd.report.row_names import common_start
 from rigorkd.report.sentences import (
@@ -56,6 +57,7 @@ from rigorkd.report.sentences import (
     test_of,
     titled_with_status,
     told_of_plan,
+    warned_of,
     warnings_of,
     why_exploratory,
 )
@@ -472,7 +474,9 @@ def sequential_table(
     """Verdicts that stay valid while seeds are added, and whether they were planned."""
     rows = []
     named = {asking(f, c): name_of(f, c) for f in analysis.families for c in f.comparisons}
+    doubted = _doubted_in_sequence(analysis, found)
     for at, item in enumerate(found.comparisons[:most]):
+        star = bool(warned_of(doubted[at]))
         path = f"sequential/comparisons/{at}"
         rows.append(
             (
@@ -480,9 +484,9 @@ def sequential_table(
                 say.show(item, "n", path),
                 *(say.show(item, field, path, signed=True) for field in ("mean_diff", "ci")),
                 *(say.show(item, field, path) for field in ("p_adjusted", "decided_at")),
-                Cell(("undecided",), "inconclusive", 99.0)
+                Cell(("undecided" + "*" * star,), "inconclusive", 99.0)
                 if item.decided_at is None
-                else say.show(item, "verdict", path),
+                else verdict(item.verdict, starred=star),
             )
         )
     columns = (
@@ -492,10 +496,21 @@ def sequential_table(
         *(Column("anytime p", True), Column("decided at", True, "seeds"), Column("verdict")),
     )
     text = _sequential_caption(analysis, found, say, short)
+    text += reasons([(str(row[0]), c) for row, c in zip(rows, doubted, strict=False)])
     text += first_of(most, len(found.comparisons), "comparisons")
     decided = frozenset(i for i, item in enumerate(found.comparisons) if item.decided_at is not None)
     title = "Sequential verdicts" + ("" if found.planned else " (exploratory)")
     return Table(title, columns, tuple(rows), text, decided, id=id, bold=DECIDED)
+
+
+def _doubted_in_sequence(analysis: Analysis, found: Sequential) -> list[Comparison]:
+    """The comparisons in the order of their sequential verdicts, with the warnings that hold of these, too.
+
+    That a design cannot decide is said of its test at a fixed number of seeds.
+    """
+    of = {asking(f, c): c for f in analysis.families for c in f.comparisons}
+    members = [of[item.family, item.planned, item.name] for item in found.comparisons]
+    return [replace(c, warnings=tuple(w for w in c.warnings if not w.startswith(UNABLE))) for c in members]
 
 
 def _sequential_caption(analysis: Analysis, found: Sequential, say: MetricNumbers, short: bool) -> str:
@@ -513,7 +528,7 @@ def _sequential_caption(analysis: Analysis, found: Sequential, say: MetricNumber
         "added one by one, and frozen when first decided",
         "planned before the results were seen"
         if found.planned
-        else f"exploratory: {' and '.join(dict.fromkeys(map(why_exploratory, families)))}",
+        else f"exploratory: {why_exploratory(*families)}",
         *told_of_plan(analysis),
         *([f"{count(left, 'exploratory comparison')} not judged so"] if left else ()),
     ]
@@ -521,8 +536,6 @@ def _sequential_caption(analysis: Analysis, found: Sequential, say: MetricNumber
         parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by the interval")
     text = "; ".join(parts) + ". Difference and interval are those at the last seed, p the smallest so far; "
     text += "– is an infinite interval, or not decided."
-    decided = {item.name for item in found.comparisons if item.decided_at is not None}
-    text += reasons([(name_of(f, c), c) for f in families for c in f.comparisons if c.name in decided])
     if analysis.conditioned_on and not short:
         text += f" Conditioned on: {', '.join(analysis.conditioned_on)}."
     return text

@@ -72,7 +72,8 @@ class Sequential:
 @dataclass(frozen=True)
 class Asked:
     """A family before its numbers: what is compared, over how many alpha is held, and of each comparison the
-    images for which its verdict holds, as a sentence has it; `demoted` says why it is planned no more."""
+    images for which its verdict holds, as a sentence has it; `demoted` says why it is planned no more, but
+    for those that came `later`."""
 
     name: str
     planned: bool
@@ -80,6 +81,7 @@ class Asked:
     m: int
     conditions: Sequence[str]
     demoted: str = ""
+    later: Sequence[str] = ()
 
 
 def log_e(d: Floats, c2: float) -> Floats:
@@ -242,7 +244,7 @@ def _says(
         seen = f"the weakest evidence of its {len(members)} gains in {say.words}{on}"
     else:
         seen = f"{say.words} differed by {say.number(last.mean, True)}{say.unit}{subject.compared}{on}"
-    why = family.demoted or "not planned before the results"
+    why = "added later" if part.name in family.later else family.demoted or "not planned before the results"
     status = "" if family.planned else f"; exploratory: {why}"
     return f"{subject.called}: {told}; {seen} ({_numbers(question, family.m, last)}, n = {n} seeds){status}."
 
