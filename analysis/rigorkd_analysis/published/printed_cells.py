@@ -227,9 +227,13 @@ def _words_in(pairs: Iterable[tuple[str, str, str] | None]) -> str:
     return " ".join(sorted({f"({pair[2]})" for pair in pairs if pair is not None and pair[2]}))
 
 
+_NOTHING = frozenset({"", "-", "--", "---", "–", "—", "n/a"})
+"""What stands where there is no number."""
+
+
 def _all_percent(texts: Iterable[str]) -> bool:
     """Whether all values of a column have a percent sign: where some have none, one may be a fraction."""
-    there = [re.sub(r"^±\s*", "", text) for text in texts if text]
+    there = [re.sub(r"^±\s*", "", text) for text in texts if text.casefold() not in _NOTHING]
     return bool(there) and all(re.fullmatch(rf"{_NUMBER}\s*%", text) for text in there)
 
 
@@ -249,7 +253,7 @@ def _name_of(column: str, texts: Sequence[str]) -> str:
     if name not in _ROLES:
         return name
     plain = [unmarked(text).strip() for text in texts]
-    there = [text for text in plain if text.casefold() not in ("", "-", "--", "---", "—", "n/a")]
+    there = [text for text in plain if text.casefold() not in _NOTHING]
     measured = [
         "." in text and (re.fullmatch(rf"{_NUMBER}\s*%?", text) is not None or _both(text) is not None)
         for text in there
