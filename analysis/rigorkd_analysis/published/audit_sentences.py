@@ -9,6 +9,7 @@ from decimal import ROUND_CEILING, Context, Decimal
 
 from rigorkd_analysis.published.audited import AuditComparison
 from rigorkd_analysis.published.bounds import PAIRED_R, McNemarBounds
+from rigorkd_analysis.published.printed_seeds import other_of_runs
 from rigorkd_analysis.published.printed_spread import Spread
 from rigorkd_analysis.published.printed_table import Entry
 
@@ -137,7 +138,9 @@ def what_survives(
     of one without pairs why it has none.
     """
     alpha = setting.alpha
-    seeds = "taken as one seed (the table names no number)," if assumed else "with one seed"
+    other = other_of_runs(setting.metric)
+    why = f"its heading says “{other}”" if other else "the table names no number"
+    seeds = f"taken as one seed ({why})," if assumed else "with one seed"
     out = [f"No claim about a method survives: {seeds} its effect is not identifiable."] * one_seed
     below = [c for c in comparisons if c.p_adjusted is not None and c.p_adjusted < alpha]
     sure = [c for c in below if not c.not_valid]

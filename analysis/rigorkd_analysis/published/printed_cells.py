@@ -17,6 +17,13 @@ from rigorkd_analysis.published.printed_marks import (
     without_links,
     without_markdown,
 )
+from rigorkd_analysis.published.printed_nearly import (
+    about,
+    in_columns,
+    is_nearly_number,
+    may_head,
+    numbers_in,
+)
 from rigorkd_analysis.published.printed_spread import spread_name
 from rigorkd_analysis.published.spread_words import meant_by
 from rigorkd_analysis.table_error import TableError
@@ -113,6 +120,7 @@ def _plainly(text: str) -> str:
     text = _SIGN.sub(lambda found: _SIGNS.get(found[1], found[0]), text)
     text = text.replace("\\%", "%").replace("\\&", "&").replace("~", " ").replace("\\,", "")
     text = re.sub(r"[{}$]", "", text).replace("−", "-").replace("–", "-")
+    text = re.sub(r"^\s*(?:≈|\\(?:approx|sim)(?![a-z]))\s*(?=[\d.])", "", text)
     text = without_markdown(text).replace("**", "").replace("\\_", "_")
     text = re.sub(r"\^\s*(?=[*†‡§¶])", "", text)
     if "." in text:  # a power of ten has a whole number before it
@@ -161,6 +169,7 @@ def cleaned(rows: Sequence[Row], caption: str = "") -> list[Row]:
     """
     if not rows:
         return []
+    rows = in_columns(rows, unmarked)
     names = {column: _name_of(column, [row.get(column) or "" for row in rows]) for column in rows[0]}
     taken = Counter(names.values())
     names = {column: known if taken[known] == 1 else column for column, known in names.items()}
@@ -228,8 +237,12 @@ def _words_in(pairs: Iterable[tuple[str, str, str] | None]) -> str:
 
 
 def _all_percent(texts: Iterable[str]) -> bool:
-    """Whether all values of a column have a percent sign: where some have none, one may be a fraction."""
+    """Whether all values of a column have a percent sign: where some have none, one may be a fraction.
+
+    Words, as of a run in progress, and what is not read, such as a range, are no values.
+    """
     there = [re.sub(r"^±\s*", "", text) for text in texts if text]
+    there = [text for text in there if re.fullmatch(rf"{_NUMBER}\s*%?", text) or _both(text) is not None]
     return bool(there) and all(re.fullmatch(rf"{_NUMBER}\s*%", text) for text in there)
 
 
@@ -261,8 +274,15 @@ def known_name(column: str) -> str:
     """A column as it is called here, if it is known: `top1` for `Top-1`."""
     name = unmarked(column)
     folded = re.sub(r"[\s-]+", "_", name.casefold())
-    folded = {"top_1": "top1", "#seeds": "n_seeds", "num_seeds": "n_seeds", "runs": "n"}.get(folded, folded)
+    folded = _ALSO.get(folded, folded)
     return folded if folded in KNOWN and name != "T" else name  # a temperature, where t is a statistic
+
+
+_ALSO = {
+    "top_1": "top1", "#seeds": "n_seeds", "num_seeds": "n_seeds", "runs": "n", "test_samples": "n_test",
+    "test_images": "n_test", "#test_images": "n_test", "#test_samples": "n_test",
+}  # fmt: skip
+"""Other names of known columns."""
 
 
 def first_name(rows: Sequence[Row]) -> str | None:
@@ -360,7 +380,13 @@ def pasted_table(
     header, body = rows[0][1], [one for row in rows[1:] for one in _lines_apart(row)]
     # what a spanning heading (Teacher Model) spans may be called by numbers: the heading on the left goes on
     goes_on = bool(header[0]) and bool(body) and body[0][1][0] == header[0]
-    if len(body) > 1 and (goes_on or not any(map(_is_value, body[0][1]))) and any(map(_is_value, body[1][1])):
+    if (
+        len(body) > 1
+        and (
+            goes_on or (not any(map(_is_value, body[0][1])) and may_head(text, rows[0], body[0][1], unmarked))
+        )
+        and any(map(_is_value, body[1][1]))
+    ):
         second = body[0][1]
         header = [" ".join(dict.fromkeys(filter(None, pair))) for pair in zip(header, second, strict=True)]
         body = body[1:]
@@ -368,7 +394,12 @@ def pasted_table(
     for position, name in enumerate(header):
         own = " ".join(_ARROWS.sub("", unmarked(name)).split()) or f"column {position + 1}"
         names[own if own not in names else f"{own} ({position + 1})"] = None
-    body = [(at, row) for at, row in body if any(map(_is_value, row))]
+    held = {at for _, row in body for at, cell in enumerate(row) if _is_value(cell)}
+    body = [
+        (line, row)
+        for line, row in body
+        if any(_is_value(cell) or (at in held and is_nearly_number(cell)) for at, cell in enumerate(row))
+    ]
     if not body:
         return None
     return [dict(zip(names, row, strict=True)) for _, row in body], [at for at, _ in body]
@@ -431,7 +462,8 @@ def _lines_apart(row: Lined) -> list[Lined]:
 
 def _is_value(text: str) -> bool:
     plain = unmarked(text)
-    return bool(re.fullmatch(rf"{_NUMBER}\s*%?", plain)) or value_and_spread(text) is not None
+    single = re.fullmatch(rf"{_NUMBER}\s*%?", plain) is not None
+    return single or value_and_spread(text) is not None or bool(numbers_in(plain))
 
 
 def _markdown_tables(text: str) -> list[tuple[int, list[Lined]]]:
@@ -446,7 +478,7 @@ def _markdown_tables(text: str) -> list[tuple[int, list[Lined]]]:
                 ruled = True
             else:
                 cells = line.replace("\\|", "\0").strip("|").split("|")
-                rows.append((number, [cell.strip().replace("\0", "|") for cell in cells]))
+                rows.append((number, [about(cell.strip().replace("\0", "|")) for cell in cells]))
         elif rows:
             if ruled or not tables:
                 tables.append((begin, rows))
