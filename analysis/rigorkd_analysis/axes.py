@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rigorkd_analysis.columns import AVERAGED_OVER, OF_METHOD, OWN_SETTINGS, SET_TO, is_bare, sets_up, tells
@@ -88,19 +89,48 @@ def averaged_over(runs: Runs, cells: Sequence[int]) -> str:
     return f"{len(cells)} settings{settings_of(runs, cells)}"
 
 
-def kept_to(runs: Runs, cells: Sequence[int], among: Sequence[int]) -> tuple[str, bool]:
-    """What some of a method's cells have that others `among` them have not: `T = 1 and 4`; "" if nothing.
+@dataclass(frozen=True)
+class Kept:
+    """What some of a method's cells have that its others have not, where they are not all of them.
 
-    And whether it is one value of each column, as of cells that were added at T = 2 alone.
+    Attributes:
+        columns: the columns in which they are kept to some values, with these: `T` and `T = 1 and 4`.
+        said: the same together, `T = 1 and 4, α = 0.5`; what else tells them, where that is not all.
+        name: what a name has of it: of cells that were added at T = 2 alone `T = 2`, else nothing.
     """
-    told, single = [], True
-    for column in varying(runs, among):
+
+    columns: dict[str, str]
+    said: str
+    name: str
+
+
+def kept_to(runs: Runs, cells: Sequence[int], among: Sequence[int]) -> Kept:
+    """What these cells of a method have that others `among` them have not."""
+    words: dict[str, list[str]] = {}
+    columns = varying(runs, among)
+    for column in columns:
         every = {runs.text(column, cell) for cell in among}
-        words = list(dict.fromkeys(runs.text(column, cell).removesuffix(".0") for cell in cells))
-        if len(words) < len(every) and len(words) <= _FEW and all(words):
-            told.append(f"{SYMBOLS.get(column, column)} = {_and(words)}")
-            single = single and len(words) == 1
-    return ", ".join(told), single
+        own = list(dict.fromkeys(runs.text(column, cell).removesuffix(".0") for cell in cells))
+        if len(own) < len(every) and all(own):
+            words[column] = own
+    told = {column: _set_to(column, own) for column, own in words.items()}
+    few = {column: own for column, own in words.items() if len(own) <= _FEW}
+    name = ", ".join(told[column] for column in few) if all(len(own) == 1 for own in few.values()) else ""
+    like = [c for c in among if all(runs.text(k, c).removesuffix(".0") in own for k, own in words.items())]
+    if set(like) <= set(cells):
+        return Kept(told, ", ".join(told.values()), name)
+    left = [cell for cell in among if cell not in cells]
+    if len(left) <= _FEW and columns:
+        each = (
+            ", ".join(_set_to(k, [runs.text(k, cell).removesuffix(".0")]) for k in columns) for cell in left
+        )
+        return Kept({}, f"all settings but {' and '.join(each)}", name)
+    return Kept({}, f"{len(cells)} of {len(among)} settings", name)
+
+
+def _set_to(column: str, words: Sequence[str]) -> str:
+    """`T = 1 and 4`."""
+    return f"{SYMBOLS.get(column, column)} = {_and(words)}"
 
 
 def own_settings(runs: Runs, cells: Iterable[int]) -> str:

@@ -11,13 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rigorkd_analysis.analysis_plan import few_seeds
-from rigorkd_analysis.axes import averaged_over
 from rigorkd_analysis.declared import OneTested, apply_declared
 from rigorkd_analysis.likeness import unlike
 from rigorkd_analysis.paper_sentences import (
     Context,
     Facts,
-    Subject,
     conjunction,
     sentence,
     with_cautions,
@@ -300,18 +298,14 @@ def _comparison(settled: Settled, part: LinearContrast, one: OneTested, kind: st
     made, seen = settled.claim(part, found, lost, one.kind, one.refused)
     each = tuple(sorted({int(number) for number in numbers})) if one.kind == "unpaired" else ()
     facts = Facts(kind, test, n, made, seen, one.refused or _reason(n, test.sd_diff == 0), each)
-    students = {runs.student(cell) for cell in part.cells}
-    student = students.pop() if len(students) == 1 else None
-    subject = Subject(part.called)
-    if kind == "gain":
-        subject = _gain(question, part, student or "")
+    subject = question.subject(part, gain=kind == "gain")
     return Comparison(
         **vars(test),
         name=part.name,
         a=runs.cells[part.pair[0]] if part.pair else None,
         b=runs.cells[part.pair[1]] if part.pair else None,
         weights={runs.cells[cell]: weight for cell, weight in part.weights},
-        student=student,
+        student=question.student_of(part),
         n=n,
         seeds=seeds,
         decided_at=one.decided_at,
@@ -321,21 +315,9 @@ def _comparison(settled: Settled, part: LinearContrast, one: OneTested, kind: st
         ),
         warnings=warned,
         stands_for=part.subject,
+        called=part.title,
+        settings=part.at,
     )
-
-
-def _gain(question: Question, part: LinearContrast, student: str) -> Subject:
-    """Of whom the sentence of a gain, or of an average of gains, speaks."""
-    names = question.names
-    if part.pair:
-        words, aside = names.cell(part.pair[0]), ""
-    else:
-        words = names.average(part.averaged, part.within) + (f" at {part.at}" if part.at else "")
-        aside = f"averaged over {averaged_over(question.runs, part.averaged)}"
-    its = part.pair[0] if part.pair else part.averaged[0]
-    is_baseline = names.is_baseline(its)
-    over = names.over(part.baselines) or ("" if is_baseline else "the baseline")
-    return Subject(words, student, over, aside, names.distils, is_baseline)
 
 
 def _lost(runs: Runs, *contrasts: LinearContrast) -> tuple[bool, bool]:

@@ -13,6 +13,7 @@ from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, P
 from rigorkd_analysis.axes import (
     AXES,
     SAME_AXIS,
+    Kept,
     are_alike,
     kept_to,
     mean_over_unknown,
@@ -82,16 +83,26 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
             ends = {runs.cells[cell].rpartition("/")[2] for cell in cells}
             called = ends.pop() if len(ends) == 1 else f"{key[-1]} {own}".strip()
             name = "/".join(filter(None, (*key[:-1], called)))
-        at, single = kept_to(runs, cells, alike[key])
-        if at and single:
-            name += f" at {at}"
-        over = ", ".join(varying(runs, cells))
-        shown = "; ".join(filter(None, (over, "" if are_alike(runs, cells) else own)))
-        shown = f" ({shown})" if shown else ""
+        kept = kept_to(runs, cells, alike[key])
+        over, mixed = varying(runs, cells), "" if are_alike(runs, cells) else own
+        if kept.name:
+            name += f" at {kept.name}"
+        name += f": average of {len(some)}"
+        title = name + _in_brackets(_over_which(over, kept), mixed) if kept.said else ""
+        name += _in_brackets(", ".join(over), mixed)
         within = key[0] if places[key[1:]] > 1 or several else ""
-        name = f"{name}: average of {len(some)}{shown}"
         unlike = (*_unlike_within(runs, some), *filter(None, [mean_over_unknown(runs, cells)]))
-        out.append(LinearContrast(name, weights, averaged=cells, within=within, at=at, unlike=unlike))
+        out.append(
+            LinearContrast(
+                name,
+                weights,
+                averaged=cells,
+                within=within,
+                at=kept.said,
+                unlike=unlike,
+                title="" if title == name else title,
+            )
+        )
     return out
 
 
@@ -100,6 +111,19 @@ def _of_one_method(runs: Runs, method: str, cells: Sequence[int]) -> bool:
     names = {runs.cells[cell] for cell in cells}
     told = (dict.fromkeys(runs.text(column, cell) for cell in cells) for column in varying(runs, cells))
     return bool(method) or any("" not in words and not names.issuperset(words) for words in told)
+
+
+def _in_brackets(*parts: str) -> str:
+    text = "; ".join(filter(None, parts))
+    return f" ({text})" if text else ""
+
+
+def _over_which(over: Sequence[str], kept: Kept) -> str:
+    """What an average is over that is not over all of its method's settings: `T = 1 and 4, alpha`."""
+    if not kept.columns:
+        return ": ".join(filter(None, (", ".join(over), kept.said)))
+    more = [text for column, text in kept.columns.items() if column not in over and text not in kept.name]
+    return ", ".join([*(kept.columns.get(column, column) for column in over), *more])
 
 
 _LISTED = 4

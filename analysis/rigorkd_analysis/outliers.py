@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,6 @@ FAR_POOLED = 3.0
 ROBUST_FROM = 5
 #: A cell that fell at least half as far as another fell too: the other did not collapse alone.
 FELL_TOO = 0.5
-#: Cells that moved by amounts of which four fifths are common moved alike.
-ALIKE = 0.8
 
 #: So much of a difference is to be there without the runs that collapsed, if its direction is to be believed.
 KEPT = 0.5
@@ -40,8 +37,10 @@ class Outlying:
     """Runs that lie far from their cell's median, of shape (cells, seeds).
 
     Attributes:
-        far: further than runs of an ordinary cell lie; each is named in a warning.
-        fallen: those of them on the bad side. An equivalence that rests on one is blind: it averages over it.
+        far: further than the other runs of their own cell explain. Whether one is named in a warning, the
+            cells of its comparison say.
+        fallen: those on the bad side that lie further than runs of an ordinary cell of the whole table. An
+            equivalence that rests on one is blind: it averages over it.
         collapsed: fallen so far that in a study of ordinary runs none would be, whatever their number. A
             direction that is not there without it is none either.
     """
@@ -89,41 +88,37 @@ class Outlying:
         return bool(whole * rest > 0 and abs(rest) >= KEPT * abs(whole))
 
     def warnings(self, runs: Runs, cells: Sequence[int], d: Floats | None) -> Iterator[str]:
-        """The outlying runs of these cells.
+        """The outlying runs of a comparison, by its own cells alone: others do not widen its interval.
 
-        Paired, an easy or a hard seed at which all cells moved alike is none: it is what pairing removes. Nor
-        is one at which a cell alone moved, but the difference is none that the other seeds do not show: it
-        widens no interval. A collapse is named all the same.
+        One that lies far outside its cell by the scale of these cells is named; paired, only where the
+        difference at its seed stands out, too. An easy or a hard seed at which all cells moved alike is so
+        none: it is what pairing removes. A collapse is named all the same.
 
         Args:
             d: the differences that are tested, of shape (members, seeds); None where runs are not paired.
         """
-        if not self.far[list(cells)].any():
+        if not (self.far[list(cells)] | self.collapsed[list(cells)]).any():
             return
-        apart = np.ones(len(runs.seeds), dtype=bool) if d is None else self._apart(runs, cells)
-        for cell in cells:
-            for seed in map(int, np.flatnonzero(self.far[cell])):
-                collapsed = bool(self.collapsed[cell, seed])
-                moved = apart[seed] or self._alone(runs, cells, cell, seed, share=ALIKE)
-                if collapsed or (moved and (d is None or any(_stands_out(row, seed) for row in d))):
-                    word = "a seed far behind" if collapsed else "an outlying seed"
-                    yield f"{word}: {_named(runs, cell, seed, float(self.medians[cell]))}"
+        far = _far(runs.values[list(cells)])[0] & self._shows(cells, d)
+        for own, cell in zip(far, cells, strict=True):
+            for seed in map(int, np.flatnonzero(own | self.collapsed[cell])):
+                word = "a seed far behind" if self.collapsed[cell, seed] else "an outlying seed"
+                yield f"{word}: {_named(runs, cell, seed, float(self.medians[cell]))}"
 
-    def _apart(self, runs: Runs, cells: Sequence[int]) -> NDArray[np.bool_]:
-        """At which seeds these cells are further apart than at the others, or one of them is missing."""
-        values = runs.values[list(cells)]
-        whole = np.asarray(~np.isnan(values).any(axis=0))
-        apart = np.logical_not(whole)
-        between = values[:, whole] - values[:, whole].mean(axis=0)
-        apart[whole] = _far(between)[0].any(axis=0)
-        return apart
+    def _shows(self, cells: Sequence[int], d: Floats | None) -> NDArray[np.bool_]:
+        """At which seeds the difference shows a run that may be far: all, where there is none."""
+        shows = np.ones(self.far.shape[1], dtype=bool)
+        if d is not None:
+            for seed in map(int, np.flatnonzero(self.far[list(cells)].any(axis=0))):
+                shows[seed] = any(_stands_out(row, seed) for row in d)
+        return shows
 
-    def _alone(self, runs: Runs, cells: Sequence[int], cell: int, seed: int, share: float = FELL_TOO) -> bool:
-        """Whether some other cell did not move at least so large a share as far at this seed."""
+    def _alone(self, runs: Runs, cells: Sequence[int], cell: int, seed: int) -> bool:
+        """Whether some other cell did not move at least half as far at this seed."""
         move = runs.values[cell, seed] - self.medians[cell]
         others = [other for other in cells if other != cell and np.isfinite(runs.values[other, seed])]
         return not others or any(
-            abs((runs.values[other, seed] - self.medians[other]) - move) > (1 - share) * abs(move)
+            abs((runs.values[other, seed] - self.medians[other]) - move) > (1 - FELL_TOO) * abs(move)
             for other in others
         )
 
@@ -147,9 +142,9 @@ def _named(runs: Runs, cell: int, seed: int, median: float) -> str:
 
 
 def outlying(runs: Runs, goal: Goal, added: Sequence[str] = ()) -> Outlying:
-    """Find the runs that lie outside their cell.
+    """Find the runs that lie outside their cell, for verdicts by the scale of the whole table.
 
-    The scale is the larger of what the cell itself and what all cells show, so that neither three seeds that
+    That is the larger of what the cell itself and what all cells show, so that neither three seeds that
     happen to lie close nor one cell of a wider spread give alarm; no run is part of the scale it is held to.
     Cells that were `added` to a plan are held to the scale of the planned ones and are no part of it: what
     is decided about a planned cell would else depend on what was added after it had been seen.
@@ -160,7 +155,7 @@ def outlying(runs: Runs, goal: Goal, added: Sequence[str] = ()) -> Outlying:
     planned = np.array([cell not in added for cell in runs.cells], dtype=bool)
     far, very = _far(values, planned if planned.any() else ~planned)
     worse = away < 0 if goal == "max" else away > 0
-    return Outlying(far, far & worse, very & worse, medians)
+    return Outlying(_Runs.of(values).far_alone(), far & worse, very & worse, medians)
 
 
 def _medians(values: Floats) -> Floats:
@@ -170,6 +165,49 @@ def _medians(values: Floats) -> Floats:
     )
 
 
+@dataclass(frozen=True)
+class _Runs:
+    """Values, of shape (rows, seeds), beside what the other runs of their own row show.
+
+    Attributes:
+        away: how far they lie from the median of their row; 0 where there is none.
+        seen: where that is no rounding.
+        spread: the robust standard deviation of each row.
+        squares: of deviations from the mean, of each row; a run added its `own` to them.
+        within: the variance of the other runs of its row.
+    """
+
+    away: Floats
+    seen: NDArray[np.bool_]
+    n: NDArray[np.intp]
+    spread: Floats
+    squares: Floats
+    own: Floats
+    within: Floats
+
+    @classmethod
+    def of(cls, values: Floats) -> _Runs:
+        there = ~np.isnan(values)
+        n = there.sum(axis=1, keepdims=True)
+        filled = np.where(there, values, 0.0)
+        away = np.abs(np.where(there, values - _medians(values)[:, None], 0.0))
+        seen = there & (away > NOISE * np.abs(filled).max(initial=0.0))
+        rows = zip(away, there, strict=True)
+        spread = np.array([1.4826 * np.median(row[mask]) if mask.any() else 0.0 for row, mask in rows])
+        centred = np.where(there, filled - filled.sum(axis=1, keepdims=True) / np.maximum(n, 1), 0.0)
+        squares = (centred**2).sum(axis=1, keepdims=True)
+        own = np.where(n > 1, n / np.maximum(n - 1, 1) * centred**2, 0.0)
+        within = np.maximum(squares - own, 0.0) / np.maximum(n - 2, 1)
+        return cls(away, seen, n, spread, squares, own, within)
+
+    def far_alone(self) -> NDArray[np.bool_]:
+        """Which are far by their own row; those that are by whatever other rows beside it are among them."""
+        robust = (self.n >= ROBUST_FROM) & (self.away > FAR_ROBUST * self.spread[:, None])
+        return np.asarray(
+            self.seen & (robust | ((self.n >= 3) & (self.away > FAR_POOLED * np.sqrt(self.within))))
+        )
+
+
 def _far(
     values: Floats, basis: NDArray[np.bool_] | None = None
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -177,56 +215,33 @@ def _far(
 
     `basis`, of shape (rows,), are the rows that the scale is taken from; None: all.
     """
-    there = ~np.isnan(values)
+    runs = _Runs.of(values)
     basis = np.ones(len(values), dtype=bool) if basis is None else basis
-    n = there.sum(axis=1, keepdims=True)
-    filled = np.where(there, values, 0.0)
-    away = np.where(there, values - _medians(values)[:, None], 0.0)
-    seen = there & (np.abs(away) > NOISE * np.abs(filled).max(initial=0.0))
     outside = 1.0 - float(special.ndtr(FAR_POOLED))
-    pooled = partial(_beyond_pooled, np.abs(away), filled, there, n, basis)
-    far = _beyond_robust(np.abs(away), there, n, basis) | pooled(outside)
-    very = pooled(outside / max(int(n[basis].sum()), 1))
-    return far & seen, very & seen
+    far = _beyond_robust(runs, basis) | _beyond_pooled(runs, basis, outside)
+    very = _beyond_pooled(runs, basis, outside / max(int(runs.n[basis].sum()), 1))
+    return far & runs.seen, very & runs.seen
 
 
-def _beyond_robust(
-    away: Floats, there: NDArray[np.bool_], n: NDArray[np.intp], basis: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    spread = np.array(
-        [1.4826 * np.median(row[mask]) if mask.any() else 0.0 for row, mask in zip(away, there, strict=True)]
-    )
-    several = basis & (n[:, 0] >= 2)
-    usual = np.median(spread[several]) if several.any() else 0.0
-    scale = np.maximum(spread, usual)[:, None]
-    return np.asarray((n >= ROBUST_FROM) & (scale > 0) & (away > FAR_ROBUST * scale))
+def _beyond_robust(runs: _Runs, basis: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    several = basis & (runs.n[:, 0] >= 2)
+    usual = np.median(runs.spread[several]) if several.any() else 0.0
+    scale = np.maximum(runs.spread, usual)[:, None]
+    return np.asarray((runs.n >= ROBUST_FROM) & (scale > 0) & (runs.away > FAR_ROBUST * scale))
 
 
-def _beyond_pooled(
-    away: Floats,
-    filled: Floats,
-    there: NDArray[np.bool_],
-    n: NDArray[np.intp],
-    basis: NDArray[np.bool_],
-    outside: float,
-) -> NDArray[np.bool_]:
+def _beyond_pooled(runs: _Runs, basis: NDArray[np.bool_], outside: float) -> NDArray[np.bool_]:
     """Beyond three standard deviations of all other runs, and of the other runs of its own cell.
 
     Of few runs the pooled one is itself uncertain: three is then the quantile of Student's t with as much
     `outside` it.
     """
-    count = np.maximum(n, 1)
-    centred = np.where(there, filled - filled.sum(axis=1, keepdims=True) / count, 0.0)
-    squares = (centred**2).sum(axis=1, keepdims=True)
-    own = np.where(n > 1, n / np.maximum(n - 1, 1) * centred**2, 0.0)  # what a run adds to its cell's squares
-    rest = np.maximum(squares - own, 0.0)
-    within = rest / np.maximum(n - 2, 1)
     # A row outside the basis adds nothing to the pooled squares, so that nothing of it is to be taken away.
     mine = basis[:, None].astype(float)
-    freedom = float(np.maximum(n - 1, 0)[basis].sum()) - mine
+    freedom = float(np.maximum(runs.n - 1, 0)[basis].sum()) - mine
     if freedom.min() < 1:
-        return np.zeros(away.shape, dtype=bool)
-    pooled = np.maximum(squares[basis].sum() - mine * own, 0.0) / freedom
+        return np.zeros(runs.away.shape, dtype=bool)
+    pooled = np.maximum(runs.squares[basis].sum() - mine * runs.own, 0.0) / freedom
     far = -special.stdtrit(freedom, outside)
-    scale = np.maximum(FAR_POOLED * np.sqrt(within), far * np.sqrt(pooled))
-    return np.asarray((n >= 3) & (scale > 0) & (away > scale))
+    scale = np.maximum(FAR_POOLED * np.sqrt(runs.within), far * np.sqrt(pooled))
+    return np.asarray((runs.n >= 3) & (scale > 0) & (runs.away > scale))

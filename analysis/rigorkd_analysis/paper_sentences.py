@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rigorkd_analysis.analysis_plan import Correction
+from rigorkd_analysis.questions import Subject
 from rigorkd_analysis.stats.new_images import ImageComparison
 from rigorkd_analysis.stats.paired import PairedTest
 from rigorkd_analysis.verdicts import AT_LEAST, Claim, Verdict
@@ -45,43 +46,6 @@ class Facts:
         if not self.runs:
             return f"n = {self.n} seeds"
         return f"n = {' to '.join(dict.fromkeys(map(str, (self.runs[0], self.runs[-1]))))} runs per cell"
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Of what a sentence speaks.
-
-    Attributes:
-        words: what was done, or the contrast's name.
-        student: whose metric it is, "" if unknown; for a gain only.
-        over: the baseline, where it is not plainly the one without the method; for a gain only.
-        aside: what an average is over.
-        distils: whether the table gives cause to speak of a student.
-        is_baseline: whether it is a baseline, which raises and lowers nothing.
-    """
-
-    words: str
-    student: str = ""
-    over: str = ""
-    aside: str = ""
-    distils: bool = False
-    is_baseline: bool = False
-
-    @property
-    def called(self) -> str:
-        """With what an average is over, and on which student."""
-        aside = f", {self.aside}{',' * bool(self.student)}" if self.aside else ""
-        return f"{self.words}{aside}" + (f" on {self.student}" if self.student else "")
-
-    @property
-    def owner(self) -> str:
-        if self.student:
-            return f"{self.student}'s "
-        return "the student's " if self.distils else "the "
-
-    @property
-    def compared(self) -> str:
-        return f" compared with {self.over}" if self.over else ""
 
 
 @dataclass(frozen=True)

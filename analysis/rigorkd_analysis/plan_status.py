@@ -41,10 +41,9 @@ def with_history(question: Question, matcher: Matcher, family: Family, parts: Se
         whys = ["" if own else plan.demoted for own in late]
     if not (why := next(filter(None, whys), "")):
         return family
-    demoted = f"planned, but {why}" if all(whys) else f"in part added later, in part planned, but {why}"
     # where all came later, the title says so, and there is nothing to tell apart
     later = () if all(late) else tuple(part.name for own, part in zip(late, parts, strict=True) if own)
-    return replace(family, demoted=demoted, later=later)
+    return replace(family, demoted=f"planned, but {why}", later=later)
 
 
 def _added(question: Question) -> set[int]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rigorkd_analysis.analysis_plan import Plan
+from rigorkd_analysis.axes import averaged_over
 from rigorkd_analysis.metric_names import Goal
 from rigorkd_analysis.outliers import Outlying
 from rigorkd_analysis.rounding import FLOAT32, Floats, last_digit, rounding
@@ -48,10 +49,67 @@ class Question:
         """Why nothing is decided at this number of seeds, where looks are planned; None at one of them."""
         return self.plan.between_looks(int((~np.isnan(self.runs.values)).any(axis=0).sum()))
 
+    def subject(self, part: Hypothesis, *, gain: bool) -> Subject:
+        """Of whom a sentence speaks: a gain, or an average of gains, by what was done; else by its name."""
+        if not gain or not isinstance(part, LinearContrast):
+            return Subject(part.called)
+        names = self.names
+        if part.pair:
+            words, aside = names.cell(part.pair[0]), ""
+        else:
+            words = names.average(part.averaged, part.within) + (f" at {part.at}" if part.at else "")
+            aside = f"averaged over {averaged_over(self.runs, part.averaged)}"
+        is_baseline = names.is_baseline(part.pair[0] if part.pair else part.averaged[0])
+        over = names.over(part.baselines) or ("" if is_baseline else "the baseline")
+        student = self.student_of(part) or ""
+        return Subject(words, student, over, aside, names.distils, is_baseline)
+
+    def student_of(self, part: LinearContrast) -> str | None:
+        """The student of all cells of a comparison; None where they have several, or are of none."""
+        students = {self.runs.student(cell) for cell in part.cells}
+        return students.pop() if len(students) == 1 else None
+
     @property
     def sign(self) -> float:
         """1 where more is better, else −1."""
         return 1.0 if self.goal == "max" else -1.0
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Of what a sentence speaks.
+
+    Attributes:
+        words: what was done, or the contrast's name.
+        student: whose metric it is, "" if unknown; for a gain only.
+        over: the baseline, where it is not plainly the one without the method; for a gain only.
+        aside: what an average is over.
+        distils: whether the table gives cause to speak of a student.
+        is_baseline: whether it is a baseline, which raises and lowers nothing.
+    """
+
+    words: str
+    student: str = ""
+    over: str = ""
+    aside: str = ""
+    distils: bool = False
+    is_baseline: bool = False
+
+    @property
+    def called(self) -> str:
+        """With what an average is over, and on which student."""
+        aside = f", {self.aside}{',' * bool(self.student)}" if self.aside else ""
+        return f"{self.words}{aside}" + (f" on {self.student}" if self.student else "")
+
+    @property
+    def owner(self) -> str:
+        if self.student:
+            return f"{self.student}'s "
+        return "the student's " if self.distils else "the "
+
+    @property
+    def compared(self) -> str:
+        return f" compared with {self.over}" if self.over else ""
 
 
 def quoted(name: str, stands_for: str) -> str:
@@ -65,9 +123,9 @@ class LinearContrast:
     """A comparison before its numbers: weights of cells (by position); a − b has its `pair` as well.
 
     `subject` is what a name stands for that does not say it. `averaged` are the cells whose gains it is the
-    average of; `within` tells it from averages of the same
-    method elsewhere, and `at` from the method's other cells, such as those of another family. `unlike`
-    warns of what a cell and its baseline differ in beside the method.
+    average of; `within` tells it from averages of the same method elsewhere, and `at` from the method's other
+    cells, such as those of another family; `title` is the name with that, where the name alone does not say
+    it. `unlike` warns of what a cell and its baseline differ in beside the method.
     """
 
     name: str
@@ -78,6 +136,7 @@ class LinearContrast:
     within: str = ""
     at: str = ""
     unlike: tuple[str, ...] = ()
+    title: str = ""
 
     @property
     def called(self) -> str:

@@ -87,12 +87,16 @@ class Comparison(Claim, PairedTest, Compared):
     Attributes:
         decided_at: of planned looks, the number of seeds at the first one that decided.
         stands_for: what is compared, where the name does not say it: of a contrast with a name of its own.
+        settings: of an average that is not over all settings of its method that there are, over which:
+            `T = 1 and 4`. A page calls it so: `called`, "" where its name is that.
     """
 
     decided_at: int | None
     says: str
     warnings: tuple[str, ...]
     stands_for: str = ""
+    called: str = ""
+    settings: str = ""
 
 
 @dataclass(frozen=True)

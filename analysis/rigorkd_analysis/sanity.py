@@ -247,9 +247,10 @@ def _trivial_top5(question: Question, classes: int | None, metrics: list[str]) -
             np.all(question.runs.values[~np.isnan(question.runs.values)] == 100)
         )
         if classes is not None and classes <= 5:
-            yield f"{metric} is right by its definition with {classes} classes: it compares nothing"
+            always = f"with {classes} classes the right one is always among the first five"
+            yield f"{metric} tells no cells apart: {always}"
         elif full:
-            yield f"{metric} is 100 in every run, as with five classes or fewer: it compares nothing"
+            yield f"{metric} tells no cells apart: it is 100 in every run, as with five classes or fewer"
 
 
 class OneClass:

@@ -104,6 +104,7 @@ def analyze(
                     family.corrected_over,
                     [on_images(question, part, images_of(question, part, by_pair)) for part in own[2]],
                     family.demoted,
+                    family.later,
                 )
                 for own, family in zip(asked, found, strict=True)
             ],
@@ -157,8 +158,10 @@ def progress(table: pd.DataFrame, plan: Plan | None = None, *, study: str = "") 
     )
 
 
-def asked_of_cells(table: pd.DataFrame, plan: Plan) -> dict[tuple[FamilyName, str], frozenset[str]]:
-    """What a plan asks beside the gains, by family and in words, with the cells that each question is of.
+def asked_of_cells(
+    table: pd.DataFrame, plan: Plan
+) -> dict[tuple[FamilyName, str], tuple[str, frozenset[str]]]:
+    """What a plan asks beside the gains, by family and name: in words, with the cells that it is of.
 
     Raises:
         TableError: the table or the plan is unusable.
@@ -167,13 +170,20 @@ def asked_of_cells(table: pd.DataFrame, plan: Plan) -> dict[tuple[FamilyName, st
     matcher = Matcher(runs, plan.baselines, plan.contrasts)
     question = _question(runs, plan, goal_of(runs.metric, plan.goal))
     return {
-        (family, part.name if family == "overall" else part.called): frozenset(
-            runs.cells[cell] for cell in part.cells
+        (family, part.name if family == "overall" else part.called): (
+            _in_words(part),
+            frozenset(runs.cells[cell] for cell in part.cells),
         )
         for family, _, parts in _hypotheses(question, matcher)
         if family in ("primary", "overall", "contrasts")
         for part in parts
     }
+
+
+def _in_words(part: Hypothesis) -> str:
+    if isinstance(part, LinearContrast) and part.averaged:
+        return part.title or part.name
+    return part.called
 
 
 def _unjudged(runs: Runs, plan: Plan, study: str) -> Analysis:

@@ -24,7 +24,7 @@ from rigorkd.cli.options import (
 )
 from rigorkd.cli.tracking import wandb_options, wandb_place
 from rigorkd.errors import InputError, RunsFailedError
-from rigorkd.launch.failures import BEFORE, NOT_STARTED, advice, by_reason
+from rigorkd.launch.failures import BEFORE, NOT_STARTED, advice, by_reason, once_mended
 from rigorkd.text import count, fitted
 
 if TYPE_CHECKING:
@@ -353,7 +353,8 @@ def run(
         study = shlex.quote(str(outcome.study.path))
         judged = f"rigorkd analyze {study}" + " --sequential" * until_decided
         if grown is not None:  # a plain look at all of them would spend the new seeds
-            judged = f"what keeps the error rate: {grown.ways(study)}"
+            spends = grown.spends(study)
+            judged = f"what keeps the error rate: {grown.ways(study)}" + f" ({spends})" * bool(spends)
         first = f"{_same_study()}, for what --only left out; then " if only else ""
         if part is None and (open_ := still_asked(outcome.study.path, chosen)):
             less = f"rigorkd remove {study} --seeds {listed_seeds(open_)}"
@@ -367,7 +368,9 @@ def run(
         mend = f", after the {count(len(notes), 'note')} at the top" if notes else ""
         console.print(f"the real run: {_same_study()}{mend}")
     if outcome.failed:
-        failed = _failed(outcome)
+        from rigorkd.records.expected import has_own_code
+
+        failed = _failed(outcome, own_code=has_own_code(loaded))
         failed.exit_code = code or failed.exit_code  # a gate without its runs is undecided
         raise failed
     if code:
@@ -386,7 +389,7 @@ def _same_study() -> str:
     return shlex.join(words)
 
 
-def _failed(outcome: Outcome) -> RunsFailedError:
+def _failed(outcome: Outcome, *, own_code: bool) -> RunsFailedError:
     """The failed runs by name, with what may help."""
     told = {
         name: reason + BEFORE * (name in outcome.failed_before) for name, reason in outcome.failed.items()
@@ -401,6 +404,8 @@ def _failed(outcome: Outcome) -> RunsFailedError:
         )
     again = "; --retry-failed tries them again (what needs a diverged run needs another protocol)"
     hints.append(f"`rigorkd logs RUN` shows more{again * (not held)}")
+    if not held and (mended := once_mended(outcome.trained + outcome.already_done if own_code else 0)):
+        hints.append(mended)
     none = "" if outcome.trained or outcome.already_done else "none has finished"
     rest = f"{count(held, 'run')} not started" if held else none or "everything else is finished"
     return RunsFailedError(
@@ -459,7 +464,7 @@ def _look(outcome: Outcome) -> Sequential:
 
     source = from_study(outcome.study.path)
     with located(source.where):
-        found = until_decided(source.table, source.plan)
+        found = until_decided(source.table, source.on_its_images(source.plan)[0])
     metric = source.plan.metric or "test_top1"
     seeds, n = source.judged_seeds, source.complete_seeds
     since = looks_since(outcome.study.path)

@@ -63,6 +63,19 @@ def forget_failure(study: StudyFolder, run: str) -> None:
         study.failure(run).unlink()
 
 
+def once_mended(of_own_code: int) -> str:
+    """What to do instead of `--retry-failed`, which `run` refuses while finished runs are stale; else "".
+
+    `of_own_code` is how many finished runs a change of the user's own code may make stale.
+    """
+    if not of_own_code:
+        return ""
+    return (
+        "once their code is mended, the finished runs of it are stale: --retrain-stale trains these again,"
+        " and what failed"
+    )
+
+
 def is_out_of_memory(reason: str) -> bool:
     """Whether a reason, `<exception>: <message>`, speaks of memory that could not be had."""
     return reason.startswith(("OutOfMemoryError", "MemoryError")) or any(

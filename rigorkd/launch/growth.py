@@ -26,12 +26,13 @@ class Growth:
 
         error = error_of_looks((*(size for size in self.sizes if size > 1), self.total))
         sizes = ", ".join(map(str, self.sizes))
+        spent = f"  {text}\n" if (text := self.spends()) else ""
         return (
             f"note: {self.folder} was analysed at n = {sizes}. Analysed again at n = {self.total}, a test at "
             f".05 rejects a true null {error:.3f} of the time: every verdict will be inconclusive.\n"
             f"  valid: {self.ways()}; looks that are planned before the first of them\n"
-            "  (each batch of new seeds is a test of its own at .05: it or a look before it rejects a true "
-            f"null in up to {1 - 0.95 ** (len(self.sizes) + 1):.3f} of studies)"
+            f"{spent}  (each batch of new seeds is a test of its own at .05: it or a look before it rejects "
+            f"a true null in up to {1 - 0.95 ** (len(self.sizes) + 1):.3f} of studies)"
         )
 
     def ways(self, study: str = "") -> str:
@@ -42,6 +43,13 @@ class Growth:
             return alone
         sequential = f"`{analyze} --sequential`, at any time"
         return f"{alone}, as the first look at them; or {sequential}" if len(self.fresh) > 1 else sequential
+
+    def spends(self, study: str = "") -> str:
+        """What takes the way of the new seeds alone away; "" where that is none."""
+        if len(self.fresh) < 2 and not self.unpaired:
+            return ""
+        analyze = f"rigorkd analyze {study}".rstrip()
+        return f"a plain `{analyze}`, or any other that has the new seeds, is their first look and uses it up"
 
 
 def growth_of(

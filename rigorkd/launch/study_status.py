@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from rigorkd.launch.backends.slurm.submission import submissions
-from rigorkd.launch.failures import by_reason
+from rigorkd.launch.failures import by_reason, once_mended
 from rigorkd.launch.heartbeat import Holder, Liveness, is_starting, trains
 from rigorkd.launch.progress import Progress, read_progress
 from rigorkd.launch.removal import Taken, taken
 from rigorkd.launch.run_states import RunStates, State, find_run_states
 from rigorkd.protocol.load import Protocol
 from rigorkd.records.changes import looked_at
+from rigorkd.records.expected import has_own_code
 from rigorkd.records.interim import listed_seeds, read_interim_analyses, seeds_for_run
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_protocol
@@ -179,13 +180,8 @@ class Status:
         retry = "`rigorkd run … --retry-failed"
         if self.stale:
             return f"{retry} --retrain-stale` tries them again, and trains again what is stale"
-        text = f"{retry}` tries them again"
-        if self.own_code and self.runs["done"]:
-            text += (
-                "; once their code is mended, the finished runs of it are stale: --retrain-stale trains "
-                "these again, too"
-            )
-        return text
+        mended = once_mended(self.runs["done"] if self.own_code else 0)
+        return f"{retry}` tries them again" + (f"; {mended}" if mended else "")
 
     def _ago(self, runs: Iterable[str]) -> str:
         """`12 s ago`, or `5 s to 48 s ago` where runs differ; empty without any checkpoint."""
@@ -263,7 +259,7 @@ def study_status(folder: Path, liveness: Liveness | None = None) -> Status:
         resume=_resume(info, protocol),
         seeds_left=left,
         give_up=_give_up(folder, left) if left else "",
-        own_code=any(cell.trainer is not None for cell in protocol.cells),
+        own_code=has_own_code(protocol),
         seeds_ahead=()
         if looked or info.smoke
         else tuple(seed for seed in protocol.seeds if seed not in never),

@@ -22,6 +22,7 @@ from rigorkd.problems import ExpansionError, Path, Problem, shown, unknown
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.expand import Expansion, _Point, expand
 from rigorkd.protocol.grids import MOST_CHOICES, Choice, choices, too_many
+from rigorkd.protocol.hashes import identity
 from rigorkd.protocol.names import by_command_label
 from rigorkd.protocol.schema import TUNING_KEYS, Spec
 from rigorkd.protocol.trainer import (
@@ -299,7 +300,10 @@ class CommandExpansion(Expansion):
             raise ExpansionError([Problem(("starts", name, "from"), message, hint)])
 
     def _start_of(self, name: Any, student: str, at: Choice) -> str | None:
-        """The cell of a declared start for a student, made on first use, parents first."""
+        """The cell of a declared start for a student, made on first use, parents first.
+
+        Where its command is told nothing of the student it is one cell for all, with the name of the first.
+        """
         if name == NO_START:
             return None
         if not isinstance(name, str) or name not in self.spec.starts:
@@ -324,6 +328,8 @@ class CommandExpansion(Expansion):
         self._note(placed, values, written)
         cell = self._cell(placed, values, name=cell_name, role="start", group="start", student=student)
         cell = replace(cell, start=declared.start, start_cell=parent)
+        if (twin := self.by_identity.get(identity(cell))) and twin.name.startswith(f"start/{name}/"):
+            return twin.name
         self.starts[cell_name] = cell
         self.add(cell, path)
         return cell_name

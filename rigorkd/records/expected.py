@@ -87,6 +87,14 @@ class Stale:
     undo: tuple[str, ...]
 
 
+def has_own_code(protocol: Protocol) -> bool:
+    """Whether code of the user's trains any of it, so that mending it makes finished runs stale."""
+    return any(
+        cell.trainer is not None or has_source(cell.model.name) or isinstance(cell.method, Own)
+        for cell in protocol.cells
+    )
+
+
 ABSENT = "not there yet"
 """Stands for the SHA-256 of a file of weights that a plan does without."""
 

@@ -95,7 +95,13 @@ def dropped_contrasts(first: Analysis | None, stood: Analysis | None, asked: Ana
     left = [_unnamed(item) for item in asked.contrasts]
     then = [_unnamed(item) for item in stood.contrasts]
     lost = [item for item in first.contrasts if _unnamed(item) in then and _unnamed(item) not in left]
-    return [item.name or _in_words(item) for item in lost]
+    named = {item.name for item in asked.contrasts}
+    return [
+        f"{item.name}, as it was ({_in_words(item)})"  # another one goes by its name, and is judged
+        if item.name in named and item.name
+        else item.name or _in_words(item)
+        for item in lost
+    ]
 
 
 def says_dropped(contrasts: list[str]) -> str:
@@ -111,5 +117,5 @@ def _in_words(item: Contrast) -> str:
     """A contrast without a name, as its protocol has it."""
     if item.pair is not None:
         return f"{item.pair[0]} vs {item.pair[1]}"
-    ((kind, said),) = item.model_dump(exclude_none=True).items()
+    ((kind, said),) = _unnamed(item).model_dump(exclude_none=True).items()
     return f"{kind}: {said}"

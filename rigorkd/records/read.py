@@ -23,7 +23,7 @@ from rigorkd.protocol.trainer_spec import CommandSpec
 from rigorkd.records.changes import Removal, cell_of, met, read_changes, removals, tried_in_vain
 from rigorkd.records.command_notes import Doubts, command_doubts, command_notes
 from rigorkd.records.data_note import read_examined
-from rigorkd.records.expected import Stale, expected_hashes, stale_runs
+from rigorkd.records.expected import Stale, expected_hashes, has_own_code, stale_runs
 from rigorkd.records.interim import first_shown, read_interim_analyses, seeds_for_run
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.left_out import (
@@ -96,7 +96,8 @@ class StudyTable:
     `metrics` are those that the protocol asks of its commands, with their goals. `doubts` say why numbers may
     be those of other runs, which every comparison says; `of_runs` tells it of those that are judged.
     `examined` is what is noted of a user's own images.
-    `looks_asked` are the looks that its protocols planned, with when.
+    `looks_asked` are the looks that its protocols planned, with when. `of_own_code` is how many finished runs
+    a change of the user's own code may make stale.
     `notes` say what the next `run` would refuse, and what a newer rigorkd has written that this one ignores.
     """
 
@@ -125,6 +126,7 @@ class StudyTable:
     appeared: tuple[tuple[str, str], ...] = ()
     when_shown: Analysis | None = None
     looks_asked: LooksAsked | None = None
+    of_own_code: int = 0
 
 
 def read_study(folder: Path) -> StudyTable:
@@ -172,6 +174,7 @@ def read_study(folder: Path) -> StudyTable:
         added=(added := added_to(folder, protocol)),
         appeared=_appeared(folder, info, added),
         looks_asked=_looks_asked(folder, info, protocol),
+        of_own_code=len(kept) if has_own_code(protocol) else 0,
         classes=_classes(protocol, examined),
         teachers=_teachers(records),
         planned_seeds=info.planned_seeds,
@@ -556,6 +559,8 @@ def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:
     if teachers:
         per_seed = all(cell.per_seed for cell in teachers)
         conditions.append("teacher per seed" if per_seed else "one fixed teacher for all seeds")
+    if any(cell.role == "start" for cell in protocol.cells):
+        conditions.append("start per seed")
     starts = {str(cell.start) for cell in protocol.cells if cell.role == "student"}
     if starts - {"random"} and not any(cell.trainer is not None for cell in protocol.cells):
         conditions.append("pretrained student weights: a seed varies head, order, views and dropout only")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from rigorkd_analysis.families import UNABLE
 from rigorkd_analysis.metric_names import Goal
 from rigorkd_analysis.paper_sentences import with_cautions
 from rigorkd_analysis.results import GAINS, Analysis, Comparison, Family, Sequential
@@ -25,8 +26,8 @@ from rigorkd.report.headline import (
     what_holds,
     what_next,
 )
-from rigorkd.report.numbers import MetricNumbers, Numbers, between, p_heading
-from rigorkd.report.page import STARRED, Cell, Column, Entry, Page, Said, Table, Value, listed
+from rigorkd.report.numbers import MetricNumbers, Numbers, between, p_heading, verdict
+from rigorkd.report.page import DECIDED, STARRED, Cell, Column, Entry, Page, Said, Table, Value, listed
 from rigorkd.report.row_names import common_start
 from rigorkd.report.sentences import (
     CHOICES,
@@ -34,6 +35,7 @@ from rigorkd.report.sentences import (
     QUESTIONS,
     about,
     asked_once,
+    averaged_over,
     banner_of,
     equivalent_by,
     factorial_sentences,
@@ -55,6 +57,7 @@ from rigorkd.report.sentences import (
     test_of,
     titled_with_status,
     told_of_plan,
+    warned_of,
     warnings_of,
     why_exploratory,
 )
@@ -161,7 +164,7 @@ def _shortened(table: Table) -> Table:
 
 
 _SIDES = {
-    "overall": "each minus {}, averaged",
+    "overall": "each minus {}, averaged{}",
     "primary": "minus {}",
     "gains": "each minus {}",
 }
@@ -199,11 +202,12 @@ def _of_family(analysis: Analysis, family: Family) -> list[str]:
 def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str:
     """n, test, correction, what was planned, in two lines."""
     m = family.corrected_over
-    over = f"{CORRECTIONS[analysis.correction]} over {m}" if m > 1 else "one comparison"
+    corrected = f"{CORRECTIONS[analysis.correction]} over {m}" if m > 1 else "one comparison"
+    over = f" over {averaged_over(family)}" * any(c.settings for c in family.comparisons)
     parts = [
         f"{analysis.metric}{' in percent' if say.unit == ' points' else ''} ({aim(analysis.goal)})",
-        _SIDES.get(family.name, "").format(minus(family)) or _sides(family),
-        f"{numbers_of(analysis, family)}, {test_of(family).removesuffix(' test')}, {over}",
+        _SIDES.get(family.name, "").format(minus(family), over) or _sides(family),
+        f"{numbers_of(analysis, family)}, {test_of(family).removesuffix(' test')}, {corrected}",
         "planned" if family.planned else why_exploratory(family),
     ]
     if analysis.sesoi is not None:
@@ -297,6 +301,7 @@ def comparisons_table(
         starred=tuple(
             grouped([(name_of(family, c), text) for _, c in kept for text in c.warnings], len(kept), "all")
         ),
+        bold=DECIDED,
     )
 
 
@@ -338,7 +343,7 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
     seeds = numbers_of(analysis, family) + ("" if is_unpaired(family) else " paired by seed")
     over = f"{CORRECTIONS[analysis.correction]} over {count(family.corrected_over, 'comparison')}"
     versus = (
-        f"each cell minus {minus(family)}, averaged over cells"
+        f"each cell minus {minus(family)}, averaged over {averaged_over(family)}"
         if family.name == "overall"
         else f"each cell minus {minus(family)}"
         if family.name in GAINS
@@ -468,20 +473,20 @@ def sequential_table(
 ) -> Table:
     """Verdicts that stay valid while seeds are added, and whether they were planned."""
     rows = []
-    named = {c.name: name_of(f, c) for f in analysis.families for c in f.comparisons if c.stands_for}
+    named = {asking(f, c): name_of(f, c) for f in analysis.families for c in f.comparisons}
+    doubted = _doubted_in_sequence(analysis, found)
     for at, item in enumerate(found.comparisons[:most]):
+        star = bool(warned_of(doubted[at]))
         path = f"sequential/comparisons/{at}"
         rows.append(
             (
-                item.name.split(" vs ")[0]
-                if item.family in ("overall", *GAINS)
-                else named.get(item.name, item.name),
+                named[item.family, item.planned, item.name],
                 say.show(item, "n", path),
                 *(say.show(item, field, path, signed=True) for field in ("mean_diff", "ci")),
                 *(say.show(item, field, path) for field in ("p_adjusted", "decided_at")),
-                Cell(("undecided",), "inconclusive", 99.0)
+                Cell(("undecided" + "*" * star,), "inconclusive", 99.0)
                 if item.decided_at is None
-                else say.show(item, "verdict", path),
+                else verdict(item.verdict, starred=star),
             )
         )
     columns = (
@@ -491,10 +496,21 @@ def sequential_table(
         *(Column("anytime p", True), Column("decided at", True, "seeds"), Column("verdict")),
     )
     text = _sequential_caption(analysis, found, say, short)
+    text += reasons([(str(row[0]), c) for row, c in zip(rows, doubted, strict=False)])
     text += first_of(most, len(found.comparisons), "comparisons")
     decided = frozenset(i for i, item in enumerate(found.comparisons) if item.decided_at is not None)
     title = "Sequential verdicts" + ("" if found.planned else " (exploratory)")
-    return Table(title, columns, tuple(rows), text, decided, id=id)
+    return Table(title, columns, tuple(rows), text, decided, id=id, bold=DECIDED)
+
+
+def _doubted_in_sequence(analysis: Analysis, found: Sequential) -> list[Comparison]:
+    """The comparisons in the order of their sequential verdicts, with the warnings that hold of these, too.
+
+    That a design cannot decide is said of its test at a fixed number of seeds.
+    """
+    of = {asking(f, c): c for f in analysis.families for c in f.comparisons}
+    members = [of[item.family, item.planned, item.name] for item in found.comparisons]
+    return [replace(c, warnings=tuple(w for w in c.warnings if not w.startswith(UNABLE))) for c in members]
 
 
 def _sequential_caption(analysis: Analysis, found: Sequential, say: MetricNumbers, short: bool) -> str:
@@ -506,12 +522,13 @@ def _sequential_caption(analysis: Analysis, found: Sequential, say: MetricNumber
     parts = [
         f"{analysis.metric}{' in percent' if say.unit == ' points' else ''} ({aim(analysis.goal)})",
         *([f"each gain minus {' or '.join(over)}"] if over else ()),
+        *[f"averaged over {averaged_over(f)}" for f in families if any(c.settings for c in f.comparisons)],
         *dict.fromkeys(others),
         f"anytime-valid t (mixture c² = {found.c2:g}), at α over each family's size, valid while seeds are "
         "added one by one, and frozen when first decided",
         "planned before the results were seen"
         if found.planned
-        else f"exploratory: {' and '.join(dict.fromkeys(map(why_exploratory, families)))}",
+        else f"exploratory: {why_exploratory(*families)}",
         *told_of_plan(analysis),
         *([f"{count(left, 'exploratory comparison')} not judged so"] if left else ()),
     ]
@@ -519,8 +536,6 @@ def _sequential_caption(analysis: Analysis, found: Sequential, say: MetricNumber
         parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by the interval")
     text = "; ".join(parts) + ". Difference and interval are those at the last seed, p the smallest so far; "
     text += "– is an infinite interval, or not decided."
-    decided = {item.name for item in found.comparisons if item.decided_at is not None}
-    text += reasons([(c.name, c) for f in families for c in f.comparisons if c.name in decided])
     if analysis.conditioned_on and not short:
         text += f" Conditioned on: {', '.join(analysis.conditioned_on)}."
     return text
@@ -578,7 +593,7 @@ def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:
             notes.append(about(left.student, left.group, with_cautions(text, best.left_out)))
         for flattery in best.optimism:
             text = (
-                f"the first of {flattery.cells} equal cells would look too good by "
+                f"the best of {flattery.cells} equal cells would look too good by "
                 f"{say(flattery.expected)}{say.unit} (n = {flattery.n})."
             )
             notes.append(about(flattery.student, flattery.group, with_cautions(text, best.left_out)))

@@ -72,6 +72,7 @@ def _comparisons(audit: Audit) -> Table:
     test = (Column("paired |t|", True), Column("p alone", True)) if tested else ()
     less = " Less is better: the row over another is the worse one." if _is_less_better(audit) else ""
     emphasis = frozenset(i for i, c in enumerate(audit.comparisons) if _holds(audit, c))
+    bold = f"Rows in bold differ by {'Holm p' if adjusted else 'p'} below {audit.alpha:g}."
     if any(cell.n > 1 for cell in audit.cells):
         columns: tuple[Column, ...] = (
             *(Column("pair"), Column("difference", True), *test, *adjusted),
@@ -93,7 +94,7 @@ def _comparisons(audit: Audit) -> Table:
             "the break-even explains the difference, as large as rounding lets it be, by chance: as it is if "
             f"pairs of seeds do not correlate, and where they correlate by .9.{holm}{less}"
         )
-        return Table("Pairs of rows", columns, rows, text, emphasis)
+        return Table("Pairs of rows", columns, rows, text, emphasis, bold=bold)
     if audit.n_test is None:
         rows = tuple(
             (f"{c.b}\nover {c.a}", f"{c.difference:.{audit.decimals}f}", _seed_sd(c))
@@ -115,7 +116,7 @@ def _comparisons(audit: Audit) -> Table:
         "networks (Jordan 2023), a yardstick and no test: small or under-trained ones have 1.4 to 32 times "
         f"it.{less}"
     )
-    return Table("Pairs of rows", columns, rows, text, emphasis)
+    return Table("Pairs of rows", columns, rows, text, emphasis, bold=bold)
 
 
 def _one(audit: Audit) -> str:

@@ -160,12 +160,7 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
         if found.tidy is not None:
             top1 = plan.metric == found.tidy.metric
         read = found.predictions() if wanted and top1 else None
-        tested = found.tested_on()
-        if tested is not None:
-            fresh = plan.images_per_seed or found.has_images_per_seed(tested)
-            size = plan.test_images or int(tested.target.size)
-            largest = None if fresh else tested.largest_class
-            plan = replace(plan, test_images=size, images_per_seed=fresh, largest_class=largest)
+        plan, tested = found.on_its_images(plan)
         plan = replace(plan, classes=plan.classes or found.classes(tested))
         lost: list[str] = []
 
@@ -242,9 +237,9 @@ def _fell_away(whole: Source, left: Source, asked: Question, plan: Plan) -> tupl
         return ()
     there = asked_of_cells(left.table, plan)
     named: dict[str, list[str]] = {}
-    for (family, name), cells in planned.items():
-        if there.get((family, name)) != cells:
-            named.setdefault(family, []).append(name.partition(" vs ")[0] if family == "primary" else name)
+    for (family, name), (words, cells) in planned.items():
+        if there.get((family, name), ("", None))[1] != cells:
+            named.setdefault(family, []).append(name.partition(" vs ")[0] if family == "primary" else words)
     what = {"primary": "primary gain", "contrasts": "contrast", "overall": "average gain"}
     told = [
         f"the {words}{'s' * (len(named[family]) > 1)} {', '.join(named[family])}"

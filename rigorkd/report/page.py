@@ -76,12 +76,17 @@ class Column:
     detail: bool = False
 
 
+DECIDED = "Rows in bold are decided: better, worse or equivalent."
+"""What the rows of verdicts are that are set in bold: a reader would take it for the best."""
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows under headings; the first entry of a row is its name.
 
-    `emphasis` marks the rows whose verdict is a finding; `dense` is set small; `id` is its place on a page of
-    HTML, "" for one that follows from the title. `starred` is what stars at verdicts stand for, `alone` what
+    `emphasis` marks the rows whose verdict is a finding, and `bold` says so under a table that goes on alone,
+    "" where the caption does; `dense` is set small; `id` is its place on a page of HTML, "" for one that
+    follows from the title. `starred` is what stars at verdicts stand for, `alone` what
     holds for all rows: a page says both among its warnings, a format whose tables go on alone below them.
     """
 
@@ -94,6 +99,12 @@ class Table:
     id: str = ""
     starred: tuple[str, ...] = ()
     alone: tuple[str, ...] = ()
+    bold: str = ""
+
+    @property
+    def whole_caption(self) -> str:
+        """The caption with what rows in bold are, where there are such."""
+        return " ".join(filter(None, (self.caption, self.bold if self.emphasis else "")))
 
     def cells(self) -> Iterator[tuple[Cell, ...]]:
         for row in self.rows:

@@ -121,7 +121,7 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
     there = [n for n in dict.fromkeys((*others, metric)) if any(m.values(n) for m in models)]
     measured = [name for name in there if not _is_full(evidence, name)]
     share = percent_text(1 - evidence.analysis.alpha)
-    say, seeds = Numbers(evidence.analysis), seeds_of(cell.n for cell in evidence.analysis.cells)
+    say, headings = Numbers(evidence.analysis), [heading_of(name) for name in measured]
     columns = [Column("model"), Column("cell"), Column("params (M)", True)]
     for name in measured:
         columns.append(Column(heading_of(name), True))
@@ -146,9 +146,9 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         "Overall results",
         tuple(columns),
         tuple(rows),
-        f"Mean ± standard deviation over {seeds}; {share} t interval of the mean of "
+        f"{spread_said(evidence, headings)}; {share} t interval of the mean of "
         f"{label(metric)}. p and verdict: {evidence.treated} against baseline, "
-        f"{tests_said(evidence, rows_of, of_all=False)}."
+        f"{tests_said(evidence, rows_of, of_all=False, named=True)}."
         + verdicts_said(evidence, [(distilled.cell, c) for distilled, _, c in pairs])
         + latency_note(evidence, measured, models)
         + seconds_note(measured)
@@ -249,13 +249,13 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
             emphasis.add(len(rows))
         rows.append(tuple(row))
     text = (
-        f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}; gain: "
+        f"{spread_said(evidence, [main])}; gain: "
         f"{evidence.treated} minus {evidence.baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
-        f"{tests_said(evidence, rows_of, of_all=True)}."
+        f"{tests_said(evidence, rows_of, of_all=True, named=True)}."
     )
     text += _averages_said(evidence, averages)
     shown = [(distilled.cell, c) for distilled, _, c in pairs]
-    text += verdicts_said(evidence, [*shown, *((c.name, c) for c in averages)])
+    text += verdicts_said(evidence, [*shown, *((c.called or c.name, c) for c in averages)])
     if second is not None:
         text += " Top-5 is a secondary metric; its intervals are uncorrected."
     text += _FULL * full
@@ -319,11 +319,11 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
                 elif gains:
                     row += [MISSING] * len(_tested_columns(evidence))
                 rows.append(tuple(row))
-    text = f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}."
+    text = f"{spread_said(evidence, [heading_of(metric)])}."
     printed = [cell.cell for _, cells in sets for _, members in _factors(cells) for cell in members]
     if gains:
         text += f" Gain: over {evidence.the_baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
-        text += f"{tests_said(evidence, printed, of_all=True)}."
+        text += f"{tests_said(evidence, printed, of_all=True, named=True)}."
         text += verdicts_said(
             evidence, [(cell, gains[cell]) for cell in dict.fromkeys(printed) if cell in gains]
         )
@@ -499,7 +499,8 @@ def _over(evidence: Evidence, c: Comparison) -> list[CellFacts]:
 
 def _label(c: Comparison, over: Sequence[CellFacts]) -> str:
     """What an average is called within its block."""
-    return c.name.removeprefix(f"{over[0].block}/") if over[0].block else c.name
+    name = c.called or c.name
+    return name.removeprefix(f"{over[0].block}/") if over[0].block else name
 
 
 def _averages_said(evidence: Evidence, averages: list[Comparison]) -> str:
@@ -513,7 +514,7 @@ def _averages_said(evidence: Evidence, averages: list[Comparison]) -> str:
     told = [some_of(row_parts.differing(cells), 12) for cells in over]
     labels = [_label(c, cells) for c, cells in zip(averages, over, strict=True)]
     if len({cells[0].block for cells in over}) > 1:
-        labels = [c.name for c in averages]
+        labels = [c.called or c.name for c in averages]
     each = [f"{label}: {text}" for label, text in zip(labels, told, strict=True)]
     settings = told[0] if len(set(told)) == 1 < len(told) else "; ".join(each)
     analysis = evidence.analysis
@@ -540,6 +541,14 @@ def seconds_note(measured: Iterable[str]) -> str:
     )
 
 
+def spread_said(evidence: Evidence, headings: Iterable[str]) -> str:
+    """What ± is and over which seeds; that the metric is in percent, where none of its headings says so."""
+    metric = evidence.analysis.metric
+    unsaid = Numbers(evidence.analysis).unit == " points" and not any("%" in one for one in headings)
+    over = seeds_of(cell.n for cell in evidence.analysis.cells)
+    return f"Mean ± standard deviation over {over}" + f", {label(metric)} in percent" * unsaid
+
+
 def pairing(evidence: Evidence) -> str:
     unpaired = any(is_unpaired(family) for family in _families(evidence))
     return ", runs not paired" if unpaired else ", paired by seed"
@@ -558,6 +567,13 @@ def _which(evidence: Evidence, family: Family) -> str:
     return f"{status}, the primary one: {', '.join(c.a or c.name for c in family.comparisons)}"
 
 
+def _elsewhere(family: Family, cells: Collection[str], named: bool) -> str:
+    """Which gains, or how many, a correction is over that have no row among those of `cells`."""
+    left = [c.a or c.name for c in family.comparisons if c.a not in cells]
+    said = f"without a row here: {some_of(left, 4)}" if named else f"{len(left)} without a row here"
+    return f"; {said}" * bool(left)
+
+
 def _status(evidence: Evidence, family: Family) -> str:
     """Whether a family was planned, else why not; beside planned ones a sign says of what never was."""
     if family.planned:
@@ -568,16 +584,17 @@ def _status(evidence: Evidence, family: Family) -> str:
     return f"exploratory: {why_exploratory(family)}"
 
 
-def tests_said(evidence: Evidence, cells: Collection[str], *, of_all: bool) -> str:
+def tests_said(evidence: Evidence, cells: Collection[str], *, of_all: bool, named: bool) -> str:
     """The test, its correction, and whether it was planned, of the families of `cells`, the rows of a table;
-    of intervals `of_all` where these stand.
+    of intervals `of_all` where these stand. Gains of them that have no row are `named`, or counted.
     """
     analysis = evidence.analysis
     families = [f for f in _families(evidence) if any(c.a in cells for c in f.comparisons)]
     if not families:
         return "no test"
     over = " and over ".join(
-        f"{count(family.size, 'gain')} ({_which(evidence, family)})" for family in families
+        f"{count(family.size, 'gain')} ({_which(evidence, family)}{_elsewhere(family, cells, named)})"
+        for family in families
     )
     tests = " and ".join(dict.fromkeys(map(test_of, families)))
     text = f"two-sided {tests}, {CORRECTIONS[analysis.correction]} over {over}"

@@ -62,7 +62,7 @@ def planned(evidence: Evidence) -> Section:
         status = (
             "Planned. Fixed by the protocol before the results were seen."
             if family.planned
-            else f"Exploratory. {_begun(why_exploratory(family, _LATER))}."
+            else f"Exploratory. {_begun(why_exploratory(family, else_=_LATER))}."
         )
         more = f" Corrected with {count(family.beside, 'comparison')} more of a family that asks it, too."
         alone = f" {_begun(own)}." if (own := of_this_call(family)) else ""
@@ -258,6 +258,7 @@ _SIDE = "how many runs were trained side by side is not known"
 """Of seconds: no record says what else the machine did meanwhile."""
 _PER_SEED = {
     "teacher per seed": "a teacher",
+    "start per seed": "a start",
     "a new split per seed": "a split",
     "a new split per seed, other test images at each": "a split with other test images",
 }

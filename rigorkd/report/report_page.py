@@ -215,7 +215,7 @@ def _setting(evidence: Evidence, say: Numbers) -> str:
             planned = f"{sum(one.size for one in asked if one.planned)} {planned}, {later} exploratory"
             planned += " (added after the first run)"
         elif later:
-            planned = f"exploratory: {why_exploratory(family, _UNSHOWN)}"
+            planned = f"exploratory: {why_exploratory(family, else_=_UNSHOWN)}"
         parts.append(planned)
     return "; ".join(parts) + "."
 

@@ -159,7 +159,15 @@ def name_of(family: Family, comparison: Comparison) -> str:
     gain = family.name in ("overall", *GAINS)
     if gain and comparison.a is not None:
         return comparison.a
-    return quoted(comparison.name, comparison.stands_for)
+    return comparison.called or quoted(comparison.name, comparison.stands_for)
+
+
+def averaged_over(family: Family) -> str:
+    """The cells that a family's averages are over, with their settings where these are not all there are."""
+    told = dict.fromkeys(c.settings for c in family.comparisons)
+    if not any(told):
+        return "cells"
+    return f"cells at {next(iter(told))}" if len(told) == 1 else "cells, each over those that its row names"
 
 
 def who(student: str | None, group: str | None) -> str:
@@ -184,13 +192,14 @@ def numbers_of(analysis: Analysis, family: Family) -> str:
     return f"{' to '.join(dict.fromkeys((str(found[0]), str(found[-1]))))} runs per cell"
 
 
-def why_exploratory(family: Family, else_: str = "not planned before the results") -> str:
-    """Why a family that is not planned is not: what was planned once says what has become of that.
+def why_exploratory(*families: Family, else_: str = "not planned before the results") -> str:
+    """Why families that are not planned are not: what was planned once says what has become of that.
 
     Of what came later among that, which it is: in one table all of it looks alike.
     """
-    late = [name_of(family, c) for c in family.comparisons if c.name in family.later]
-    return (family.demoted or else_) + (f" (added later: {some_of(late, 6)})" if late else "")
+    whys = " and ".join(dict.fromkeys(family.demoted or else_ for family in families))
+    late = [name_of(family, c) for family in families for c in family.comparisons if c.name in family.later]
+    return whys + (f"; {some_of(late, 6)} {'was' if len(late) == 1 else 'were'} added later" if late else "")
 
 
 def exploratory_said(families: Iterable[Family]) -> str:
@@ -201,7 +210,7 @@ def exploratory_said(families: Iterable[Family]) -> str:
         return ""
     named = [name_of(family, c) for family in late for c in family.comparisons]
     which = f" ({some_of(named, 4)})" if len(late) < len(found) else ""
-    return f" Exploratory{which}: {' and '.join(dict.fromkeys(map(why_exploratory, late)))}."
+    return f" Exploratory{which}: {why_exploratory(*late)}."
 
 
 def equivalent_by(analysis: Analysis, shown: Iterable[Comparison]) -> str:

@@ -245,6 +245,15 @@ class Source:
         one = next((one for cell, seed in runs if (one := read(str(cell), int(seed))) is not None), None)
         return None if one is None or one.unit != "images" else one
 
+    def on_its_images(self, plan: Plan) -> tuple[Plan, Predictions | None]:
+        """A plan that says on how many test images its verdicts hold, and what the runs were tested on."""
+        if (tested := self.tested_on()) is None:
+            return plan, None
+        fresh = plan.images_per_seed or self.has_images_per_seed(tested)
+        size = plan.test_images or int(tested.target.size)
+        largest = None if fresh else tested.largest_class
+        return replace(plan, test_images=size, images_per_seed=fresh, largest_class=largest), tested
+
     def has_images_per_seed(self, tested: Predictions) -> bool:
         """Whether the seeds of the first cell were tested on other images than `tested`, each on its own."""
         read, first = self.predictions(), self.table["cell"].iloc[0]
@@ -413,12 +422,14 @@ def _failed(folder: Path) -> dict[str, str]:
     return {run: failure.reason for run, failure in read_failures(StudyFolder(folder)).items()}
 
 
-def _failures_among(folder: Path, missing: pd.DataFrame, added: Sequence[str]) -> tuple[str, ...]:
+def _failures_among(
+    folder: Path, missing: pd.DataFrame, added: Sequence[str], of_own_code: int = 0
+) -> tuple[str, ...]:
     """A warning of the missing runs that failed: a study that waits for them would wait for ever.
 
     Cells that were `added` after the first run are no part of the plan, which is whole without them.
     """
-    from rigorkd.launch.failures import by_reason
+    from rigorkd.launch.failures import by_reason, once_mended
 
     names = {f"{cell}/seed-{seed}" for cell, seed in zip(missing["cell"], missing["seed"], strict=True)}
     failed = {run: reason for run, reason in _failed(folder).items() if run in names}
@@ -432,16 +443,17 @@ def _failures_among(folder: Path, missing: pd.DataFrame, added: Sequence[str]) -
         then = "as planned as before, since these were added after the first run"
     elif later := cells.intersection(added):
         then += f" (but for {some_of(sorted(later), 3)}, added after the first run)"
+    mended = once_mended(of_own_code)
     return (
         f"{len(failed)} of the missing runs failed: {causes}. Mend the cause and run again with"
-        " --retry-failed, or take the cells out of the protocol and run it: then the others are judged,"
-        f" {then}",
+        f" --retry-failed{f' ({mended})' if mended else ''}, or take the cells out of the protocol and run"
+        f" it: then the others are judged, {then}",
     )
 
 
-def _none_finished(folder: Path) -> InputError:
+def _none_finished(folder: Path, of_own_code: int) -> InputError:
     """That there is nothing to judge, with the reason if runs failed."""
-    from rigorkd.launch.failures import by_reason
+    from rigorkd.launch.failures import by_reason, once_mended
 
     failed = _failed(folder)
     if not failed:
@@ -449,9 +461,10 @@ def _none_finished(folder: Path) -> InputError:
         return InputError(f"{folder}: no student run has finished yet", hint=hint)
     runs, reason = next(by_reason(failed))
     log = f"`rigorkd logs {shlex.quote(runs.split(', ')[0])}` shows what it printed"
+    on = "mended, `rigorkd run` goes on (--retry-failed if neither protocol nor script changed)"
     return InputError(
         f"{folder}: no student run has finished; {count(len(failed), 'run')} failed: {runs}: {reason}",
-        hint=f"{log}; mended, `rigorkd run` goes on (--retry-failed if neither protocol nor script changed)",
+        hint="; ".join(filter(None, (log, on, once_mended(of_own_code)))),
     )
 
 
@@ -466,14 +479,14 @@ def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | Non
 
     study = read or read_study(folder)
     if study.runs.empty:
-        raise _none_finished(folder)
+        raise _none_finished(folder, study.of_own_code)
     plan, warnings = plan_of(study)
     warnings += study.notes
     runs = study.runs
     if len(study.missing):
         import pandas as pd
 
-        warnings += _failures_among(folder, study.missing, study.added)
+        warnings += _failures_among(folder, study.missing, study.added, study.of_own_code)
         runs = pd.concat([study.runs, study.missing.reindex(columns=study.runs.columns)], ignore_index=True)
     runs = _with_settings_of_methods(folder, _with_columns_of_trends(folder, runs, plan))
     looks = read_interim_analyses(folder)

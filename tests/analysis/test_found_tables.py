@@ -78,7 +78,9 @@ def test_rows_called_benchmarks_are_rivals():
     rows = [{"Benchmark": m, "AUC": a} for m, a in (("plain", "0.80 ± 0.05"), ("forest", "0.87 ± 0.04"))]
     assert len(audit(Printed(rows, seeds=5)).comparisons) == 1
     told = audit(Printed([{**row, "model": "r8", "seed": ""} for row in rows], seeds=5))
-    assert told.survives[-1].endswith("and --turned compares columns.")
+    assert told.survives[-1] == "--within COLUMN names what rows must share to be compared."
+    with pytest.raises(TableError, match="fewer than two columns"):
+        audit(Printed([{**row, "model": "r8"} for row in rows], seeds=5, turned=True, metric="plain"))
 
 
 def test_who_names_the_test_images_says_that_it_is_an_accuracy():

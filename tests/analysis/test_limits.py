@@ -551,9 +551,9 @@ def test_a_sequential_interval_is_there_once_it_is_finite(table_of):
     assert (one.n, one.ci_low, one.ci_high) == (2, None, None)
     still = table_of({"base": BASE[:2], "kd": BASE[:2] + 1})
     (one,) = analyze(still, Plan(sequential=True)).sequential.comparisons
-    assert one.says == "kd vs base: undecided (no spread over seeds)."
+    assert one.says == "Distillation: undecided (no spread over seeds)."
     (one,) = analyze(still[still.seed < 1], Plan(sequential=True)).sequential.comparisons
-    assert one.says == "kd vs base: undecided (fewer than 2 seeds)."
+    assert one.says == "Distillation: undecided (fewer than 2 seeds)."
 
 
 def test_equivalence_over_studies_has_a_degree_of_freedom_less_than_studies(table_of):

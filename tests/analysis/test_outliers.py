@@ -74,7 +74,7 @@ def test_a_seed_that_is_easy_for_one_student_is_seldom_told_and_a_run_that_moved
     one of these moved by five more. What is told widens the interval of its own comparison."""
     draw = np.random.default_rng(9)
     told = {False: [], True: []}
-    for turn in range(200):
+    for turn in range(800):
         values = 80 + 0.5 * draw.normal(size=seeds) + draw.normal(size=(8, seeds))
         values[:4, 0] += 5
         values[1, 0] += 5 * (turn % 2)
@@ -130,3 +130,64 @@ def test_cells_added_to_a_plan_change_nothing_about_the_planned_ones():
         named.append(with_them.collapsed[4, 0])
     assert changed > 50  # without being told what was added
     assert all(named)
+
+
+STUDY = {
+    "baseline": (77.0, 81.6, 79.8, 78.4, 77.2, 77.8, 79.4, 80.8, 71.6, 78.4),
+    "feature": (80.6, 80.8, 78.0, 79.2, 81.6, 82.6, 80.6, 79.4, 81.6, 80.2),
+    "kd-T1": (78.0, 82.0, 81.4, 79.8, 75.2, 78.6, 77.0, 80.6, 72.2, 80.2),
+    "kd-T2": (74.0, 81.2, 74.8, 78.2, 76.0, 76.4, 80.2, 75.4, 70.6, 77.8),
+}
+"""Of a study of a newcomer's: what the seed does to the baseline it does to KD, and not to feature."""
+
+
+@pytest.mark.parametrize("more", [(), ("kd-T1",), ("kd-T2",), ("kd-T1", "kd-T2")])
+def test_a_cell_that_is_not_compared_changes_no_warning_of_an_outlying_seed(rigorkd, tmp_path, more):
+    lines = [
+        f"{cell},{cell.partition('-')[0]},{seed},{value}"
+        for cell, row in STUDY.items()
+        if cell in ("baseline", "feature", *more)
+        for seed, value in enumerate(row)
+    ]
+    path = tmp_path / "runs.csv"
+    path.write_text("\n".join(["cell,method,seed,test_top1", *lines]) + "\n")
+    told = " ".join(rigorkd("analyze", path, "--all").stdout.split())
+    assert "feature: an outlying seed: baseline has 71.6 at seed 8, its median is 78.4" in told
+    assert told.count("an outlying seed") == 1
+
+
+def test_outlying_runs_are_those_of_the_own_cells_whatever_the_others_are():
+    draw = np.random.default_rng(11)
+    found = 0
+    for _ in range(300):
+        values = draw.normal(size=(6, 6))
+        values[2:] *= draw.choice([0.1, 1.0, 10.0])
+        names = tuple(f"c{cell}" for cell in range(6))
+        runs = Runs("test_top1", names, tuple(range(6)), values, np.zeros(values.shape, bool), {})
+        d = values[:1] - values[1:2]
+        alone = Runs("test_top1", names[:2], runs.seeds, values[:2], np.zeros((2, 6), bool), {})
+        told = [
+            [text for text in outlying(one, "max").warnings(one, (0, 1), d) if "outlying" in text]
+            for one in (runs, alone)
+            if not outlying(one, "max").collapsed.any()
+        ]
+        assert len({tuple(texts) for texts in told}) < 2
+        found += bool(told and told[0])
+    assert found > 3
+
+
+@pytest.mark.parametrize(("seeds", "least", "most"), [(5, 0.02, 0.06), (10, 0.015, 0.05), (20, 0.015, 0.055)])
+def test_few_ordinary_comparisons_have_an_outlying_seed(seeds: int, least: float, most: float):
+    """The documented rates are .043, .031 and .035, whatever the number of cells in the study."""
+    draw = np.random.default_rng(12)
+    told = []
+    for _ in range(400):
+        values = draw.normal(size=(8, seeds))
+        names = tuple(f"c{cell}" for cell in range(8))
+        runs = Runs("test_top1", names, tuple(range(seeds)), values, np.zeros(values.shape, bool), {})
+        found = outlying(runs, "max")
+        told += [
+            any(found.warnings(runs, (a, a + 1), values[a : a + 1] - values[a + 1 : a + 2]))
+            for a in range(0, 8, 2)
+        ]
+    assert least < np.mean(told) < most

@@ -67,12 +67,13 @@ def test_numbers_of_the_deciding_seed_are_told_from_those_of_the_last():
         return f"{p}, 95 % interval +{one.ci_low:.2f} to +{one.ci_high:.2f}"
 
     assert c.says == (
-        f"kd vs base: better, decided at {then} seeds ({numbers(first)}); test top-1 differed by "
-        f"+{d.mean():.2f} points ({numbers(c, True)}, n = {c.n} seeds)."
+        f"Distillation: better, decided at {then} seeds ({numbers(first)}); test top-1 differed by "
+        f"+{d.mean():.2f} points compared with the baseline ({numbers(c, True)}, n = {c.n} seeds)."
     )
     assert first.says == (
-        f"kd vs base: better, decided at {then} seeds; test top-1 differed by +{d[:then].mean():.2f} points "
-        f"({numbers(first, True)}, n = {then} seeds)."
+        f"Distillation: better, decided at {then} seeds; test top-1 differed by "
+        f"+{d[:then].mean():.2f} points compared with the baseline ({numbers(first, True)}, "
+        f"n = {then} seeds)."
     )
 
 

@@ -535,8 +535,54 @@ seeds: 1
     assert "take the cells out of the protocol" in said
     again = of(tmp_path, "run", "protocols/mine.yaml")
     assert (again.returncode, "not tried again" in again.stderr) == (1, True)
-    (tmp_path / "protocols" / "train.py").write_text(broken.replace('method == "nan"', "False"))
+    mended = "once their code is mended, the finished runs of it are stale: --retrain-stale trains these"
+    assert mended in said
+    assert mended in done.stderr
+    assert mended in of(tmp_path, "status").stdout
+    for old in ('method == "nan"', 'method == "crash"'):
+        broken = broken.replace(old, "False")
+    (tmp_path / "protocols" / "train.py").write_text(broken.replace('method != "silent"', "True"))
     assert "train.py changed" in of(tmp_path, "run", "protocols/mine.yaml").stderr
+    assert of(tmp_path, "run", "protocols/mine.yaml", "--retry-failed").returncode == 2
+    told = of(tmp_path, "run", "protocols/mine.yaml", "--retrain-stale")
+    assert told.returncode == 0, told.stderr
+    assert document(tmp_path, "status")["runs"]["done"] == 4
+
+
+def test_a_teacher_that_every_cell_reads_is_one_run_for_all_students(tmp_path: Path) -> None:
+    """As the documentation has it: a start whose script is told nothing of the student."""
+    protocol = """\
+rigorkd: 1
+study: mine
+starts: {big: {trainer: {command: "python train.py --student teacher --seed {seed} --out {out}"}}}
+trainer:
+  command: >-
+    python train.py --teacher {start} --student {student} --method {method} [--T {T}]
+    --seed {seed} --out {out}
+  metrics: {accuracy: max}
+students: [small, tiny]
+groups: {main: {start: big, baseline: true, kd: {T: [2, 4]}, ls: true}}
+seeds: 3
+analysis: {sesoi: 2}
+"""
+    write(tmp_path, protocol, SCRIPT)
+    done = of(tmp_path, "run", "protocols/mine.yaml")
+    assert done.returncode == 0, done.stderr
+    starts = [path for path in (tmp_path / "results").rglob("record.json") if "start" in path.parts]
+    assert sorted(path.parts[-5:-1] for path in starts) == [
+        ("start", "big", "small", f"seed-{seed}") for seed in range(3)
+    ]
+    assert "start per seed" in document(tmp_path, "analyze")["conditioned_on"]
+    page = of(tmp_path, "report", "mine")
+    assert page.returncode == 0, page.stderr
+    pages = [path.read_text() for path in tmp_path.rglob("*.html")]
+    assert any("All of it holds for: start per seed" in text for text in pages)
+    ablation = of(tmp_path, "table", "mine", "--layout", "ablation").stdout
+    assert "Holm over 6 gains (planned; without a row here: main/small/ls, main/tiny/ls)" in ablation
+    for layout in ("overall", "gains"):
+        table = of(tmp_path, "table", "mine", "--layout", layout, "--format", "latex").stdout
+        assert "over 3 seeds, accuracy in percent" in table
+        assert "without a row" not in table
 
 
 INTERRUPTED = """

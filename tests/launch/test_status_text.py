@@ -21,6 +21,7 @@ def test_failed_runs_are_tried_again_by_what_works() -> None:
     assert (
         "once their code is mended, the finished runs of it are stale: --retrain-stale trains" in by_command
     )
+    assert by_command.endswith("these again, and what failed")
     assert "stale" not in last(replace(FAILED, own_code=True, runs={**COUNTS, "done": 0}))
     stale = last(replace(FAILED, stale={"m/a/seed-1": "job.py changed"}))
     assert "--retry-failed --retrain-stale` tries them again, and trains again what is stale" in stale

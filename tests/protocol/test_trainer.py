@@ -222,6 +222,41 @@ analysis: {metric: f1, goal: max}
     assert found.cell("main/a/baseline-tuned").needs == ("start/tuned/a",)
 
 
+def test_a_start_that_is_told_nothing_of_the_student_is_one_for_all(tmp_path: Path) -> None:
+    text = """\
+rigorkd: 1
+study: own
+trainer: "python t.py {student} [{width}] {method} --from {start} {seed} {out}"
+starts:
+  big: {trainer: "python teach.py {seed} {out}"}
+  next: {from: big, trainer: "python next.py {start} {seed} {out}"}
+students: {a: {width: 1}, b: {width: 2}}
+groups:
+  main: {start: next, baseline: true, kd: true}
+  late: {students: [b], start: big, other: true, baseline: true}
+analysis: {metric: f1, goal: max}
+"""
+    found = protocol(tmp_path, text)
+    assert [cell.name for cell in found.cells if cell.role == "start"] == ["start/big/a", "start/next/a"]
+    assert found.cell("start/next/a").needs == ("start/big/a",)
+    assert {cell.needs for cell in found.cells if cell.group == "main"} == {("start/next/a",)}
+    assert {cell.needs for cell in found.cells if cell.group == "late"} == {("start/big/a",)}
+    for told in ("{student}", "{width}", "{cell}"):  # each then has its own, and what comes from it
+        apart = protocol(tmp_path, text.replace("teach.py", f"teach.py {told}"))
+        assert {cell.name for cell in apart.cells if cell.role == "start"} == {
+            "start/big/a",
+            "start/big/b",
+            "start/next/a",
+            "start/next/b",
+        }
+        assert apart.cell("main/b/kd").needs == ("start/next/b",)
+    alone = protocol(tmp_path, text.replace("{a: {width: 1}, b", "{b"))  # as a study with one student had it
+    assert [cell.name for cell in alone.cells if cell.role == "start"] == ["start/big/b", "start/next/b"]
+    twice = text.replace("python next.py {start} {seed}", "python teach.py {seed}").replace("from: big, ", "")
+    with pytest.raises(ProtocolError, match="start/big/b and start/next/a have the same command"):
+        protocol(tmp_path, twice)
+
+
 def test_two_settings_of_one_script(tmp_path: Path) -> None:
     text = """\
 rigorkd: 1

@@ -183,7 +183,7 @@ def test_a_cell_that_never_had_a_run_goes_without_a_word_before_anything_is_show
 
 WHYS = {
     "a cell": (LESS_AND_MORE, "overall", "planned, but cells were left out since"),
-    "a cell, another added": (LESS_AND_MORE, "gains", "in part added later, in part planned, but cells were"),
+    "a cell, another added": (LESS_AND_MORE, "gains", "planned, but cells were left out since"),
     "a contrast": (ONE_CONTRAST_LESS, "contrasts", "planned, but contrasts were dropped after results were"),
     "a key": (FIRST.replace("sesoi", "alpha: 0.1\n  sesoi"), "gains", "planned, but alpha changed after the"),
 }
@@ -224,7 +224,8 @@ def test_among_what_is_no_longer_planned_what_came_later_is_marked_and_named(mad
     for form in (["--format", "json"], ["--all"], [], ["--format", "markdown"], ["--format", "latex"]):
         done = CliRunner().invoke(cli, ["analyze", str(study), *form], catch_exceptions=False)
         said = " ".join(done.stdout.split())
-        assert (f'"later": [ "{gains.later[0]}" ]' if "json" in form else f"(added later: {LATER})") in said
+        named = f'"later": [ "{gains.later[0]}" ]' if "json" in form else f"; {LATER} was added later"
+        assert named in said
     for layout in ("gains", "ablation"):
         asked = ["table", str(study), "--layout", layout]
         rows = CliRunner().invoke(cli, asked, catch_exceptions=False).stdout.splitlines()
@@ -448,3 +449,30 @@ def test_a_study_with_damage_is_foreseen_as_far_as_it_can_be(made, tmp_path) -> 
     assert foreseen(study, less).apart is None
     shutil.rmtree(study / ".protocols")
     assert foreseen(study, load_protocol(tmp_path / "made.yaml")).notes == ()
+
+
+def test_a_pair_that_went_out_is_told_though_another_took_its_name(made, tmp_path) -> None:
+    """The name alone would be that of a contrast that is judged."""
+    old = PROTOCOL.replace(
+        "[[main/plain/kd-T4-a0.5, main/plain/kd-T1-a0.5]]",
+        "[{pair: [main/plain/kd-T4-a0.5, main/plain/kd-T1-a0.5], name: warm beats cool}]",
+    )
+    new = old.replace(
+        "pair: [main/plain/kd-T4-a0.5, main/plain/kd-T1-a0.5]",
+        "pair: [main/plain/kd-T4-a0.5, main/plain/baseline]",
+    )
+    made(tmp_path, VALUES, text=old)
+    analyze(tmp_path)
+    study = made(tmp_path, VALUES, text=new)
+    done = CliRunner().invoke(cli, ["analyze", str(study)], catch_exceptions=False)
+    assert (
+        "contrasts dropped after results were shown: warm beats cool, as it was (main/plain/kd-T4-a0.5 vs "
+        "main/plain/kd-T1-a0.5)"
+    ) in " ".join(done.stdout.split())
+    assert "“warm beats cool”: main/plain/kd-T4-a0.5 minus main/plain/baseline" in " ".join(
+        done.stdout.split()
+    )
+
+
+def analyze(folder: Path) -> None:
+    CliRunner().invoke(cli, ["analyze", str(folder / "results" / "made")], catch_exceptions=False)

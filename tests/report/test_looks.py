@@ -181,6 +181,8 @@ def test_what_more_seeds_cost_is_said_beforehand(made, tmp_path):
         alone == "the new seeds alone, `rigorkd analyze results/made --seeds 5:8`, as the first look at them"
     )
     assert sequential == "`rigorkd analyze results/made --sequential`, at any time"
+    assert "a plain `rigorkd analyze`, or any other that has the new seeds, is their first look" in text
+    assert replace(grown, fresh=(5,)).spends() == ""
     assert replace(grown, fresh=(5,)).ways() == "`rigorkd analyze --sequential`, at any time"
     alone = replace(grown, unpaired=True).ways()
     assert alone == "the new seeds alone, `rigorkd analyze --seeds 5:8`"

@@ -73,7 +73,7 @@ CONDITIONS: dict[str, tuple[Callable[[Family], Family], str]] = {
     "not planned any more": (lambda family: replace(family, demoted=DEMOTED), f"xploratory: {DEMOTED}"),
     "added later": (
         lambda family: replace(family, demoted=DEMOTED, later=tuple(c.name for c in family.comparisons)),
-        f"xploratory: {DEMOTED} (added later: ",
+        f"xploratory: {DEMOTED}; ",
     ),
     "seen before": (lambda family: each(family, lambda c: invalid(c, LOOK)), LOOK),
     "some of it seen before": (

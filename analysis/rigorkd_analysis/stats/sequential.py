@@ -19,8 +19,8 @@ from scipy import special
 from rigorkd_analysis.questions import (
     Conjunction,
     Hypothesis,
-    LinearContrast,
     Question,
+    Subject,
     differences,
     no_spread,
 )
@@ -72,7 +72,8 @@ class Sequential:
 @dataclass(frozen=True)
 class Asked:
     """A family before its numbers: what is compared, over how many alpha is held, and of each comparison the
-    images for which its verdict holds, as a sentence has it; `demoted` says why it is planned no more."""
+    images for which its verdict holds, as a sentence has it; `demoted` says why it is planned no more, but
+    for those that came `later`."""
 
     name: str
     planned: bool
@@ -80,6 +81,7 @@ class Asked:
     m: int
     conditions: Sequence[str]
     demoted: str = ""
+    later: Sequence[str] = ()
 
 
 def log_e(d: Floats, c2: float) -> Floats:
@@ -158,7 +160,7 @@ def _judge(question: Question, family: Asked, part: Hypothesis, where: str) -> S
         why = "fewer than 2 seeds" if n < 2 else "no spread over seeds"
         return SequentialComparison(
             part.name, family.name, m, n, None, 1.0, 1.0, None, None, Verdict.INCONCLUSIVE, None,
-            f"{part.called}: undecided ({why}).", family.planned, None,
+            f"{_subject(question, family, part).called}: undecided ({why}).", family.planned, None,
         )  # fmt: skip
     level = plan.alpha / m
     paths = [_Path.of(row, plan.c2, level) for row in rows]
@@ -225,7 +227,7 @@ def _says(
 
     The verdict is frozen and the numbers move on: those of an earlier seed stand beside it as they were then.
     """
-    say = question.phrasing
+    say, subject = question.phrasing, _subject(question, family, part)
     told = f"undecided after {n} seeds"
     if lost:
         told = "undecided, since runs diverged"
@@ -241,13 +243,15 @@ def _says(
         members = part.members if isinstance(part, Conjunction) else ()
         seen = f"the weakest evidence of its {len(members)} gains in {say.words}{on}"
     else:
-        over = ""
-        if isinstance(part, LinearContrast) and part.averaged:  # any other name tells both sides
-            over = f" compared with {question.names.over(part.baselines) or 'the baseline'}"
-        seen = f"{say.words} differed by {say.number(last.mean, True)}{say.unit}{over}{on}"
-    why = family.demoted or "not planned before the results"
+        seen = f"{say.words} differed by {say.number(last.mean, True)}{say.unit}{subject.compared}{on}"
+    why = "added later" if part.name in family.later else family.demoted or "not planned before the results"
     status = "" if family.planned else f"; exploratory: {why}"
-    return f"{part.called}: {told}; {seen} ({_numbers(question, family.m, last)}, n = {n} seeds){status}."
+    return f"{subject.called}: {told}; {seen} ({_numbers(question, family.m, last)}, n = {n} seeds){status}."
+
+
+def _subject(question: Question, family: Asked, part: Hypothesis) -> Subject:
+    """Of whom it speaks, in the words of the sentences of a fixed number of seeds."""
+    return question.subject(part, gain=family.name in ("overall", "primary", "gains"))
 
 
 def _numbers(question: Question, m: int, at: _At, of: Verdict | None = None) -> str:

@@ -23,6 +23,7 @@ from rigorkd.report.paper_tables import (
     mean_std,
     pairing,
     seconds_note,
+    spread_said,
     tests_said,
     verdicts_said,
 )
@@ -63,10 +64,10 @@ def _rows(evidence: Evidence, layout: RowsLayout) -> Table:
     missing = [name for _, some in found for name in some.missing]
     rows = tuple(tuple(_entry(evidence, layout, row, column) for column in layout.columns) for row in members)
     share = percent_text(1 - evidence.analysis.alpha)
-    parts = [f"Mean ± standard deviation over {seeds_of(cell.n for cell in evidence.analysis.cells)}."]
+    parts = [f"{spread_said(evidence, [column.heading for column in layout.columns])}."]
     if layout.judged:
         over = evidence.the_baseline
-        tests = tests_said(evidence, [row.cell.cell for row in members], of_all=False)
+        tests = tests_said(evidence, [row.cell.cell for row in members], of_all=False, named=False)
         parts.append(f"Gain: over {over}{pairing(evidence)}, with its {share} interval alone; {tests}.")
         others = [label(name) for name in layout.judged if name != evidence.analysis.metric]
         if others:

@@ -115,7 +115,7 @@ def _table(table: Table, banner: str, labels: set[str]) -> _Made:
     grid = fitted([column.heading for column in table.columns], table.texts(), table.emphasis, table.dense)
     below = ["* " * (at == 0) + f"{escape(one)}." for at, one in enumerate(table.starred)]
     below += [f"{escape(one)}." for one in table.alone]
-    caption = table.caption
+    caption = table.whole_caption
     if table.starred:
         caption = caption.replace(STARRED, " * see below the table.")
     rows = []

@@ -58,7 +58,7 @@ def _table(table: Table) -> str:
     for position, row in enumerate(table.texts()):
         bold = position in table.emphasis
         lines.append(_row([_marked(text).replace("|", "\\|") if bold else _cell(text) for text in row]))
-    return "\n".join([*lines, "", _marked(table.caption, "*")])
+    return "\n".join([*lines, "", _marked(table.whole_caption, "*")])
 
 
 def _row(texts: list[str]) -> str:

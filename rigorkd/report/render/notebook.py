@@ -41,7 +41,7 @@ def _table_fragment(table: Table) -> str:
     ]
     return (
         f"<h4>{_safe(table.title)}</h4><table><thead>{head}</thead><tbody>{''.join(body)}</tbody></table>"
-        + f'<p style="font-size:smaller">{_safe(table.caption)}</p>' * bool(table.caption)
+        + f'<p style="font-size:smaller">{_safe(table.whole_caption)}</p>' * bool(table.whole_caption)
     )
 
 

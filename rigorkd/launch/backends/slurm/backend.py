@@ -28,9 +28,10 @@ from rigorkd.launch.backends.slurm.submission import (
     submissions,
     write_submission,
 )
-from rigorkd.launch.failures import NO_NUMBER
+from rigorkd.launch.failures import NO_NUMBER, once_mended
 from rigorkd.launch.run_states import RunStates, State
 from rigorkd.launch.session import Session
+from rigorkd.records.expected import has_own_code
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.untrusted import LOG, read_bytes
 from rigorkd.text import count
@@ -172,7 +173,9 @@ def _say(work: Work, queued: Mapping[str, str], new: Submission | None, folder: 
     if running := states.count(State.RUNNING):
         say(f"{name}: {count(running, 'run')} being trained now, not submitted")
     if failed:
-        say(f"{name}: {count(failed, 'run')} failed before; --retry-failed submits them again")
+        mended = once_mended(states.count(State.DONE) if has_own_code(work.session.protocol) else 0)
+        again = "--retry-failed submits them again" + (f"; {mended}" if mended else "")
+        say(f"{name}: {count(failed, 'run')} failed before; {again}")
     if new is None:
         say(f"{name}: nothing to submit")
         return
