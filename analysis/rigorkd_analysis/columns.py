@@ -51,7 +51,9 @@ SETTINGS = frozenset(
     }
 )  # fmt: skip
 
-_NAMING = frozenset({"student", "method", "group", "model", "arch", "architecture", "dataset", "precision"})
+_NAMING = frozenset(
+    {"student", "teacher", "method", "group", "model", "arch", "architecture", "dataset", "precision"}
+)
 """Settings by their name that tables call a column of results by, or that some measure."""
 
 _MAY_BE_MEASURED = frozenset({"precision", "epochs", "numepochs", "nepochs", "totalepochs", "epoch"})
@@ -80,6 +82,11 @@ def is_called_setting(name: str) -> bool:
         return True
     head = re.sub(r"\s*[(\[][^)\]]*[^\W\d][^)\]]*[)\]]\s*$", "", name)
     return head != name and plain_name(head) in SETTINGS - _NAMING
+
+
+def is_number_set(name: str) -> bool:
+    """Whether a printed name is that of a setting in numbers, such as a temperature: no role, no network."""
+    return is_called_setting(name) and plain_name(name) not in _NAMING
 
 
 def is_inner(column: str) -> bool:

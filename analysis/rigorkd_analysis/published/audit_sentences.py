@@ -184,13 +184,17 @@ def what_survives(
         out += alone
     unclear = sum(c.networks_differ == "depends" for c in comparisons)
     none = sum(c.networks_differ == "never" for c in comparisons)
+
+    def of_networks(number: int) -> str:
+        if len(comparisons) == 1:
+            return "The only pair of networks"
+        return f"{number} of {len(comparisons)} pairs of networks"
+
     if unclear:
-        out.append(
-            f"{unclear} of {len(comparisons)} pairs of networks {'depends' if unclear == 1 else 'depend'} on "
-            "outcomes that are not printed."
-        )
+        depend = "depends" if unclear == 1 else "depend"
+        out.append(f"{of_networks(unclear)} {depend} on outcomes that are not printed.")
     if none:
-        out.append(f"{none} of {len(comparisons)} pairs of networks cannot be told apart at all.")
+        out.append(f"{of_networks(none)} cannot be told apart at all.")
     return tuple(out)
 
 

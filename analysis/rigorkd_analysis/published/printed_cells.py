@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from rigorkd_analysis.columns import METHOD_WORDS, plain_name
+from rigorkd_analysis.columns import METHOD_WORDS, is_cost, plain_name
 from rigorkd_analysis.published.printed_columns import Lined, aligned_tables
 from rigorkd_analysis.published.printed_commas import pointed
 from rigorkd_analysis.published.printed_html import html_tables
@@ -19,6 +19,7 @@ from rigorkd_analysis.published.printed_marks import (
 )
 from rigorkd_analysis.published.printed_nearly import (
     about,
+    filled,
     in_columns,
     is_nearly_number,
     may_head,
@@ -61,6 +62,7 @@ _TWO_NUMBERS = 80
 _SPREAD = re.compile(r"\\(?:std|sd|pms?|stdv|error)\{([^{}]*)\}")
 _MARKS = re.compile(
     r"(?<=[\d%)])\s*\^?(?:[*†‡§¶↑↓]+|\\(?:dagger|ddagger|ast|uparrow|downarrow)\b)|^\s*[*†‡]+(?=\d)"
+    r"|(?<=[\d%])\s*\(\s*[*†‡§¶]*\s*\)$"  # two stars in brackets were taken for bold
 )
 _PLAIN = r"(?:\d[\d,]*\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 _NUMBER = rf"[+-]?{_PLAIN}"
@@ -194,7 +196,8 @@ def cleaned(rows: Sequence[Row], caption: str = "") -> list[Row]:
                 made[name], made[spread[column]] = pair[:2]
             else:
                 bare = re.sub(rf"^±\s*(?={_PLAIN}\s*%?$)", "", bare)
-                if column in percent and name not in _NAMING:  # a share of the data may name a row
+                # a share of the data may name a row, and a range is no value
+                if column in percent and name not in _NAMING and re.fullmatch(rf"{_NUMBER}\s*%", bare):
                     bare = bare.removesuffix("%").strip()
                 made[name] = bare if bare != text else text
                 if column in both:
@@ -239,15 +242,17 @@ def _words_in(pairs: Iterable[tuple[str, str, str] | None]) -> str:
 def _all_percent(texts: Iterable[str]) -> bool:
     """Whether all values of a column have a percent sign: where some have none, one may be a fraction.
 
-    Words, as of a run in progress, and what is not read, such as a range, are no values.
+    Words, as of a run in progress, and what is not read, such as a range, are no values, if they are few.
     """
-    there = [re.sub(r"^±\s*", "", text) for text in texts if text]
-    there = [text for text in there if re.fullmatch(rf"{_NUMBER}\s*%?", text) or _both(text) is not None]
-    return bool(there) and all(re.fullmatch(rf"{_NUMBER}\s*%", text) for text in there)
+    there = [re.sub(r"^±\s*", "", text) for text in texts if text.casefold() not in _MISSING]
+    read = [text for text in there if re.fullmatch(rf"{_NUMBER}\s*%?", text) or _both(text) is not None]
+    return 2 * len(read) > len(there) and all(re.fullmatch(rf"{_NUMBER}\s*%", text) for text in read)
 
 
 _NAMING = frozenset({"cell", "run", "method", "model", "student", "teacher"})
 _ROLES = frozenset({"student", "teacher"})
+_MISSING = frozenset({"", "-", "--", "---", "—", "n/a"})
+"""Cells in which nothing stands."""
 RESULTS_OF_ROLES = frozenset(map(str.capitalize, _ROLES))
 """Columns called by what a row is of, where they hold results: in tables of pairs, or turned round."""
 
@@ -262,7 +267,7 @@ def _name_of(column: str, texts: Sequence[str]) -> str:
     if name not in _ROLES:
         return name
     plain = [unmarked(text).strip() for text in texts]
-    there = [text for text in plain if text.casefold() not in ("", "-", "--", "---", "—", "n/a")]
+    there = [text for text in plain if text.casefold() not in _MISSING]
     measured = [
         "." in text and (re.fullmatch(rf"{_NUMBER}\s*%?", text) is not None or _both(text) is not None)
         for text in there
@@ -293,7 +298,11 @@ def first_name(rows: Sequence[Row]) -> str | None:
     words: dict[str, set[str]] = {}
     for column in rows[0] if rows else ():
         texts = [row.get(column) or "" for row in rows]
-        if all(texts) and not any(re.fullmatch(rf"{_NUMBER}%?", text) for text in texts):
+        if (
+            all(texts)
+            and not is_cost(column)
+            and not any(re.fullmatch(rf"{_NUMBER}%?", text) for text in texts)
+        ):
             words[column] = set(texts)
     words = {column: own for column, own in words.items() if not is_yes_or_no(own)} or words
     methods = {column: own for column, own in words.items() if len(own) > 1 and _of_methods(column)}
@@ -310,18 +319,10 @@ def _of_methods(column: str) -> bool:
 
 def is_yes_or_no(texts: Iterable[str]) -> bool:
     """Whether words answer what their column asks, and name nothing without it."""
-    return {text.casefold() for text in texts} <= {
-        "true",
-        "false",
-        "yes",
-        "no",
-        "✓",
-        "×",
-        "✗",
-        "on",
-        "off",
-        "",
-    }
+    return {text.casefold() for text in texts} <= _ANSWERS
+
+
+_ANSWERS = frozenset(("true", "false", "yes", "no", "✓", "×", "✗", "on", "off", ""))
 
 
 # ------------------------------------------------------------------------------------------ pasted tables
@@ -402,6 +403,7 @@ def pasted_table(
     ]
     if not body:
         return None
+    body = filled(body, [_is_value(cell) for _, row in body for cell in row[1:2]])
     return [dict(zip(names, row, strict=True)) for _, row in body], [at for at, _ in body]
 
 

@@ -7,7 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 
-from rigorkd_analysis.columns import is_called_setting, is_cost, is_difference, plain_name
+from rigorkd_analysis.columns import is_called_setting, is_cost, is_difference, is_inner, plain_name
 from rigorkd_analysis.metric_names import is_accuracy as is_named_accuracy
 from rigorkd_analysis.metric_names import is_metric, noun_of
 from rigorkd_analysis.published.printed_cells import KNOWN, RESULTS_OF_ROLES, Row, first_name, known_name
@@ -44,6 +44,7 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
     if not table.turned:
         _refuse_turned(rows, [column for column in columns if MADE not in column])
         _refuse_seeds(rows)
+        _refuse_epochs(rows)
     wanted = (table.metric,) if table.metric else USUAL
     folded = {column.casefold(): column for column in columns}
     for name in wanted:
@@ -112,9 +113,8 @@ def _refuse_no_results(rows: Sequence[Row], valid: Sequence[str]) -> None:
     Raises:
         TableError: nothing else is there; says what judges them all the same.
     """
-    anyway = (
-        f"--metric {shlex.quote(valid[0])} judges {'it' if len(valid) == 1 else 'the first'} all the same"
-    )
+    which = "the first" if len(valid) > 1 else "it"
+    anyway = f"--metric {shlex.quote(valid[0])} judges {which} all the same"
     settings = [column for column in valid if is_called_setting(column)]
     if all(column in settings or is_cost(column) for column in valid):
         what = "how it was trained" if len(settings) == len(valid) else "what a network is"
@@ -125,11 +125,11 @@ def _refuse_no_results(rows: Sequence[Row], valid: Sequence[str]) -> None:
     named, *_ = rows[0]
     names = [(row.get(named) or "").strip() for row in rows]
     called = [name for name in names if is_called_setting(name)]
+    shown = f"{', '.join(called[:3])}{', …' if len(called) > 3 else ''}"
     said = plain_name(named) in _OF_SETTINGS or any(plain_name(column) in _OF_VALUES for column in valid)
     if len(names) > 1 and 2 * len(called) > len(names) and said:
         raise TableError(
-            f"its rows are settings ({', '.join(called[:3])}{', …' if len(called) > 3 else ''}), which are no "
-            "rivals",
+            f"its rows are settings ({shown}), which are no rivals",
             hint=f"give a table of results, one row for each method; {anyway}",
         )
 
@@ -264,6 +264,21 @@ def _refuse_turned(rows: Sequence[Row], columns: Sequence[str]) -> None:
         hint=f"--turned compares its columns; or turn it round: a row for each of {', '.join(others[:4])}, a "
         "column for each metric",
     )
+
+
+def _refuse_epochs(rows: Sequence[Row]) -> None:
+    """Epochs of one run are no rivals.
+
+    Raises:
+        TableError: the first column counts epochs or steps, and nothing else names the rows.
+    """
+    first = next(iter(rows[0]))
+    counts = [decimal_of(row.get(first) or "") for row in rows]
+    if is_inner(first) and len({*counts}) == len(rows) > 1 and None not in counts and not first_name(rows):
+        raise TableError(
+            f"its rows are one run at each {first.casefold()}, which are no rivals",
+            hint="print one row for each method, of the epoch that was fixed before the test data were seen",
+        )
 
 
 def _refuse_seeds(rows: Sequence[Row]) -> None:

@@ -25,11 +25,8 @@ def is_nearly_number(cell: str) -> bool:
 def unread_cell(text: str) -> str:
     """The first cell of a text's tables that begins with a number, behind the one that names its row."""
     for line in text.splitlines():
-        parted = (
-            re.split(r"(?<!\\)&", line)
-            if "&" in line and "\\\\" in line
-            else line.strip().strip("|").split("|")
-        )
+        is_latex = "&" in line and "\\\\" in line
+        parted = re.split(r"(?<!\\)&", line) if is_latex else line.strip().strip("|").split("|")
         for cell in parted[1:]:
             bare = re.sub(r"&nbsp;|\s+", " ", re.sub(r"[*$]|\\\\.*", "", cell)).strip()
             if len(bare) <= _MOST and re.match(r"[~≈]?\s*\d*\.\d|[~≈]?\s*\d+\s*[-–—%]", bare):
@@ -91,8 +88,8 @@ def in_columns(rows: Sequence[Mapping[str, str]], plain: Callable[[str], str]) -
 def may_head(text: str, header: Lined, second: Sequence[str], plain: Callable[[str], str]) -> bool:
     """Whether a row without a value goes on with the heading above it, and is no row that has none.
 
-    What is missing or nearly a number is no heading; nor, below the rule of Markdown, is what no column needs:
-    the rule ends the heading, unless that spans columns, which leaves names blank or has them twice.
+    What is missing or nearly a number is no heading; nor is what no column needs, below the rule of
+    Markdown: that ends the heading, unless that spans columns, which leaves names blank or has them twice.
     """
     if any(is_nearly_number(cell) or plain(cell) in ("-", "--", "---", "—") for cell in second[1:]):
         return False
@@ -101,3 +98,18 @@ def may_head(text: str, header: Lined, second: Sequence[str], plain: Callable[[s
     if not second[0] or "-" not in below or not re.fullmatch(r"[|:\s+=-]+", below.strip()):
         return True
     return not all(names) or len({*names}) < len(names)
+
+
+def filled(body: list[Lined], second: Sequence[bool]) -> list[Lined]:
+    """Rows with what Markdown prints once in the first column for all below: the others are named beside it.
+
+    `second` says of each row's second cell whether it is a value.
+    """
+    firsts = [row[0] for _, row in body]
+    named = not any(second) and all(len(row) > 2 and row[1] for _, row in body)
+    if not named or not firsts[0] or all(firsts) or not any(firsts[1:]):
+        return body
+    out: list[Lined] = []
+    for line, row in body:
+        out.append((line, [row[0] or out[-1][1][0], *row[1:]]))
+    return out

@@ -12,7 +12,10 @@ from rigorkd_analysis.published.printed_cells import Row
 from rigorkd_analysis.published.printed_judged import result_columns
 from rigorkd_analysis.published.printed_table import Entry, Printed, decimal_of, row_names, task_column
 
-_TEACHER = re.compile(r"(?:.*/)?\s*teachers?\s*[*†‡§'′]*\s*(?:[(\[:].*)?", re.IGNORECASE)
+_TEACHER = re.compile(
+    r"(?:.*/)?\s*teachers?(?:\s+(?:acc(?:uracy|\.)?|top-?1|model|net(?:work)?))?\s*[*†‡§'′]*\s*(?:[(\[:].*)?",
+    re.IGNORECASE,
+)
 """What the row of a teacher is called: `Teacher (ResNet-34)`; not `Teacher-free KD`."""
 _NETWORKS = frozenset(
     {"network", "net", "backbone", "arch", "architecture", "model", "models", "networks", "encoder"}

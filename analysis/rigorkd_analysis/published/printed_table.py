@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
-from rigorkd_analysis.columns import is_cost, is_setting
+from rigorkd_analysis.columns import is_cost, is_number_set, is_setting
 from rigorkd_analysis.metric_names import goal_of, on_two_scales, words_of
 from rigorkd_analysis.published.printed_cells import (
     KNOWN,
@@ -104,10 +104,18 @@ def episodes(rows: Sequence[Row], metric: str) -> str | None:
 def row_names(rows: Sequence[Row]) -> list[str]:
     """What each row is called: by a known column, else by the first of words, else by its number."""
     words = first_name(rows)
+    sets = None if words or not rows else _setting_that_names(rows)
     return [
-        _own_name(row) or (row[words] if words else f"row {position + 1}")
+        _own_name(row) or (row[words] if words else f"{sets}={row[sets]}" if sets else f"row {position + 1}")
         for position, row in enumerate(rows)
     ]
+
+
+def _setting_that_names(rows: Sequence[Row]) -> str | None:
+    """The first column, if it holds a setting in numbers, another in each row: `Temperature (T)`."""
+    first = next(iter(rows[0]))
+    values = {(row.get(first) or "").strip() for row in rows}
+    return first if is_number_set(first) and len(values) == len(rows) and "" not in values else None
 
 
 def _own_name(row: Row) -> str:
