@@ -94,6 +94,8 @@ def test_a_column_of_several_numbers_is_parted_where_its_heading_is(rigorkd, tmp
     table = "| Model | Top-1/Top-5 |\n|---|---|\n| A | **78.21/94.01** |\n| B | 80.67 / 95.09 |\n"
     found = audited(rigorkd, path, table, "--metric", "Top-5", "--n-test", "50000")
     assert values(found) == {"A": 94.01, "B": 95.09}
+    found = audited(rigorkd, path, table.replace("Top-1/Top-5", "MNLI-(m/mm)"), "--metric", "MNLI-mm")
+    assert values(found) == {"A": 94.01, "B": 95.09}
     said = refused(rigorkd, path, table.replace("Top-1/Top-5", "Accuracy"))
     assert "'78.21/94.01' is not a number it holds 2 numbers: print a column for each" in said
     said = refused(
@@ -122,6 +124,15 @@ def test_rows_that_are_nearly_numbers_are_not_dropped_without_a_word(rigorkd, tm
     said = refused(rigorkd, path, table)
     assert "'0.90+' is not a number it says no exact number: print the one that was measured" in said
     assert len(audited(rigorkd, path, table, "--without", "C")["comparisons"]) == 1
+
+
+def test_rows_that_hold_nothing_to_judge_are_no_error(rigorkd, tmp_path):
+    table = "| Model | Test Error | In paper |\n|---|---|---|\n| A | 7.60 | 6.4 |\n| B | 7.21 | 6.5 |\n"
+    table += "| C | | 4.33 / 4.62 (median of 5) |\n"
+    found = audited(rigorkd, tmp_path / "t.md", table, "--metric", "Test Error")
+    assert values(found) == {"A": 7.6, "B": 7.21}
+    said = refused(rigorkd, tmp_path / "t.md", table, "--metric", "In paper")
+    assert "'4.33 / 4.62 (median of 5)' is not a number it says no exact number" in said
 
 
 def test_approximate_numbers_are_said_to_be_so_and_condition_every_claim(rigorkd, tmp_path):

@@ -246,7 +246,8 @@ def _all_percent(texts: Iterable[str]) -> bool:
     """
     there = [re.sub(r"^±\s*", "", text) for text in texts if text.casefold() not in _MISSING]
     read = [text for text in there if re.fullmatch(rf"{_NUMBER}\s*%?", text) or _both(text) is not None]
-    return 2 * len(read) > len(there) and all(re.fullmatch(rf"{_NUMBER}\s*%", text) for text in read)
+    words = [text for text in there if text not in read and not re.match(r"[~≈+-]?\s*\.?\d", text)]
+    return len(read) > len(words) and all(re.fullmatch(rf"{_NUMBER}\s*%", text) for text in read)
 
 
 _NAMING = frozenset({"cell", "run", "method", "model", "student", "teacher"})
@@ -296,14 +297,10 @@ def first_name(rows: Sequence[Row]) -> str | None:
     A word that spans all rows names none of them, if another column does.
     """
     words: dict[str, set[str]] = {}
-    for column in rows[0] if rows else ():
+    for at, column in enumerate(rows[0] if rows else ()):
         texts = [row.get(column) or "" for row in rows]
-        if (
-            all(texts)
-            and not is_cost(column)
-            and not any(re.fullmatch(rf"{_NUMBER}%?", text) for text in texts)
-        ):
-            words[column] = set(texts)
+        if all(texts) and not any(re.fullmatch(rf"{_NUMBER}%?", text) for text in texts):
+            words.update({column: set(texts)} if at == 0 or not is_cost(column) else {})
     words = {column: own for column, own in words.items() if not is_yes_or_no(own)} or words
     methods = {column: own for column, own in words.items() if len(own) > 1 and _of_methods(column)}
     words = methods or words

@@ -118,6 +118,7 @@ def _refuse_no_results(rows: Sequence[Row], valid: Sequence[str]) -> None:
     settings = [column for column in valid if is_called_setting(column)]
     if all(column in settings or is_cost(column) for column in valid):
         what = "how it was trained" if len(settings) == len(valid) else "what a network is"
+        what = "how much there was" if all(column.startswith("#") for column in valid) else what
         verb = "say" if len(valid) > 1 else "says"
         raise TableError(
             f"no column of results: {' and '.join(valid)} {verb} {what}, not how well it does", hint=anyway

@@ -53,6 +53,14 @@ def numbers_in(cell: str) -> list[str]:
     return parts if len(parts) > 1 and all(re.fullmatch(_NUMBER, part) for part in parts) else []
 
 
+def _names_in(heading: str) -> list[str]:
+    """The names that strokes part in a heading: `Top-1/Top-5`, `MNLI-(m/mm)`."""
+    if inner := re.fullmatch(r"([^()]*)\(([^()/]+(?:/[^()/]+)+)\)([^()/]*)", heading):
+        return [f"{inner[1]}{name.strip()}{inner[3]}" for name in inner[2].split("/")]
+    names = [name.strip() for name in heading.split("/")]
+    return names if all(name.count("(") == name.count(")") for name in names) else []
+
+
 def in_columns(rows: Sequence[Mapping[str, str]], plain: Callable[[str], str]) -> Sequence[Mapping[str, str]]:
     """Rows with a column for each of the numbers in a cell, where the heading has as many names.
 
@@ -60,7 +68,7 @@ def in_columns(rows: Sequence[Mapping[str, str]], plain: Callable[[str], str]) -
     """
     parted: dict[str, list[str]] = {}
     for column in rows[0]:
-        names = [name.strip() for name in column.split("/")]
+        names = _names_in(column)
         if len(names) < 2 or not all(names) or len({*names, *rows[0]}) < len(names) + len(rows[0]):
             continue
         texts = [plain(row.get(column) or "") for row in rows]
@@ -93,7 +101,9 @@ def may_head(text: str, header: Lined, second: Sequence[str], plain: Callable[[s
     """
     if any(is_nearly_number(cell) or plain(cell) in ("-", "--", "---", "—") for cell in second[1:]):
         return False
-    line, (_, *names) = header
+    line, (first, *names) = header
+    if not first and all(second):
+        return True
     below = [*text.splitlines(), ""][line]
     if not second[0] or "-" not in below or not re.fullmatch(r"[|:\s+=-]+", below.strip()):
         return True

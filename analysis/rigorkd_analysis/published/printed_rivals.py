@@ -22,6 +22,17 @@ _NETWORKS = frozenset(
 )
 
 
+def with_numbers(rows: Sequence[Row], metric: str) -> list[Row]:
+    """The rows without those that hold nothing to judge, and no number elsewhere that could be."""
+    stay = [
+        row
+        for row in rows
+        if (row.get(metric) or "").strip() not in ("", "-", "--", "---", "—")
+        or any(decimal_of(text or "") is not None for text in row.values())
+    ]
+    return stay or list(rows)
+
+
 def gains_left_out(rows: Sequence[Row], metric: str) -> tuple[list[int], list[str]]:
     """The rows that stay, and notes on those that are gains of others by their name and a sign."""
     names = row_names(rows)

@@ -59,7 +59,12 @@ from rigorkd_analysis.published.printed_choice import chosen, entries_without, r
 from rigorkd_analysis.published.printed_elsewhere import spread_elsewhere
 from rigorkd_analysis.published.printed_judged import is_accuracy, spread_out
 from rigorkd_analysis.published.printed_nearly import approximate
-from rigorkd_analysis.published.printed_rivals import gains_left_out, notes_on_rivals, nothing_compared
+from rigorkd_analysis.published.printed_rivals import (
+    gains_left_out,
+    notes_on_rivals,
+    nothing_compared,
+    with_numbers,
+)
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of
 from rigorkd_analysis.published.printed_seeds import mark_of, other_of_runs, seeds_of_marked, unsettled_marks
 from rigorkd_analysis.published.printed_spread import bare, meanings, population_factor, spread_of
@@ -121,6 +126,7 @@ def audit(table: Printed) -> Audit:
     with _in_rows(origin, rows_called, cells):
         every, merged = merge_runs(cells, metric)
     place = {id(row): origin[position] for position, row in enumerate(cells)}
+    every = with_numbers(every, metric)
     results, gains = gains_left_out(every, metric)
     every = [every[at] for at in results]
     with _in_rows([place[id(row)] for row in every], rows_called, every):
