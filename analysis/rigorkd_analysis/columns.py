@@ -51,6 +51,11 @@ SETTINGS = frozenset(
     }
 )  # fmt: skip
 
+_NAMING = frozenset(
+    {"student", "teacher", "method", "group", "model", "arch", "architecture", "dataset", "precision"}
+)
+"""Settings by their name that tables call a column of results by, or that some measure."""
+
 _MAY_BE_MEASURED = frozenset({"precision", "epochs", "numepochs", "nepochs", "totalepochs", "epoch"})
 """Settings by their name that some tables measure: TP / (TP + FP), and where a run stopped early."""
 
@@ -66,6 +71,22 @@ def sets_up(column: str) -> bool:
 def is_setting(column: str) -> bool:
     """Whether a column sets a cell up, by its name, and is no result."""
     return plain_name(column) in SETTINGS - {"precision"} or column in DESCRIPTIVE
+
+
+def is_called_setting(name: str) -> bool:
+    """Whether a name that was printed is that of a setting, before its sign or unit in brackets, too.
+
+    `Temperature (T)` is one, and `Student (ours)` may be a column of results.
+    """
+    if is_setting(name) or is_inner(name):
+        return True
+    head = re.sub(r"\s*[(\[][^)\]]*[^\W\d][^)\]]*[)\]]\s*$", "", name)
+    return head != name and plain_name(head) in SETTINGS - _NAMING
+
+
+def is_number_set(name: str) -> bool:
+    """Whether a printed name is that of a setting in numbers, such as a temperature: no role, no network."""
+    return is_called_setting(name) and plain_name(name) not in _NAMING
 
 
 def is_inner(column: str) -> bool:
@@ -177,15 +198,19 @@ _COSTS = frozenset(
     {
         "params", "param", "parameters", "flop", "flops", "gflops", "mflops", "macs", "gmacs", "madds",
         "mem", "memory", "size", "ratio", "compression", "throughput", "fps", "cost", "speedup",
-        "epoch", "epochs", "resolution",
+        "epoch", "epochs", "resolution", "time", "hours", "minutes", "days", "gpus", "layers", "classes",
     }
 )  # fmt: skip
 
 
 def is_cost(column: str) -> bool:
-    """Whether a column says what a network is or costs, and not how well it does, by its words."""
+    """Whether a column says what a network is or costs, and not how well it does, by its words.
+
+    What begins with # counts something: `# Train Images`.
+    """
     words = re.split(r"[^a-z0-9]+", column.casefold())
-    return not _COSTS.isdisjoint(words) or words == ["res"]
+    counts = re.match(r"\s*\\?#\s*[^\W\d]", column) is not None
+    return counts or not _COSTS.isdisjoint(words) or words == ["res"]
 
 
 _DIFFERENCES = frozenset({"delta", "diff", "diff.", "difference", "gain", "improvement", "change"})

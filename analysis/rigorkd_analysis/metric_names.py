@@ -72,6 +72,16 @@ def words_of(metric: str) -> list[str]:
     return [token for token in re.split(r"[^a-z0-9]+", spaced) if token]
 
 
+_HOW = re.compile(r"\b(?:with|without|using|under|via)\b|\bw/", re.IGNORECASE)
+"""What follows says how something was trained: an `accuracy with CosineLoss` is an accuracy."""
+
+
+def noun_of(metric: str) -> str:
+    """A metric's name without what follows it on how it was come by, if a metric is left."""
+    head = _HOW.split(metric)[0]
+    return head if is_metric(head) else metric
+
+
 def goal_of(metric: str, goal: Goal | None = None) -> Goal:
     """The metric's direction, from its name unless `goal` says it.
 
@@ -80,7 +90,7 @@ def goal_of(metric: str, goal: Goal | None = None) -> Goal:
     """
     if goal is not None:
         return goal
-    tokens = words_of(metric)
+    tokens = words_of(noun_of(metric))
     for token in reversed(tokens if _CHANGES.isdisjoint(tokens) else ()):
         # the noun comes last: top1_error is an error
         if token in _MAX:
@@ -106,7 +116,7 @@ def is_percentage(metric: str, largest: float) -> bool:
 
 def is_accuracy(metric: str) -> bool:
     """Whether values of this metric lie between 0 and 1, or 0 and 100, and nowhere else."""
-    tokens = words_of(metric)
+    tokens = words_of(noun_of(metric))
     nouns = [token for token in tokens if token in _MAX | _MIN]
     changed = not (_CHANGES | _GAINS).isdisjoint(tokens)
     return bool(nouns) and nouns[-1] in _PERCENT and not changed

@@ -104,6 +104,7 @@ def printed_rows(path: Path, line: int | None = None, asked: Reading | None = No
     """
     from rigorkd_analysis.published.printed_cells import caption_of, captions_in, pasted_table
     from rigorkd_analysis.published.printed_elsewhere import elsewhere
+    from rigorkd_analysis.published.printed_nearly import unread_cell
 
     from rigorkd.readers.delimited import decoded
     from rigorkd.readers.kinds import TABLES
@@ -131,6 +132,12 @@ def printed_rows(path: Path, line: int | None = None, asked: Reading | None = No
         pasted = pasted_table(text, line, spaced) if may_be else None
     if pasted is None:
         if path.suffix.casefold() in (".tex", ".md", ".markdown"):
+            if cell := unread_cell(text):
+                raise InputError(
+                    f"{path}: no cell of its table is one number: {cell!r} is none",
+                    hint="print one number in a cell, or mean ± standard deviation: a column for each that "
+                    "was measured",
+                )
             raise InputError(
                 f"{path}: no table with numbers in it",
                 hint="paste a paper's table in Markdown or LaTeX, or give a CSV of one row per cell",

@@ -9,6 +9,7 @@ from decimal import ROUND_CEILING, Context, Decimal
 
 from rigorkd_analysis.published.audited import AuditComparison
 from rigorkd_analysis.published.bounds import PAIRED_R, McNemarBounds
+from rigorkd_analysis.published.printed_seeds import other_of_runs
 from rigorkd_analysis.published.printed_spread import Spread
 from rigorkd_analysis.published.printed_table import Entry
 
@@ -137,7 +138,9 @@ def what_survives(
     of one without pairs why it has none.
     """
     alpha = setting.alpha
-    seeds = "taken as one seed (the table names no number)," if assumed else "with one seed"
+    other = other_of_runs(setting.metric)
+    why = f"its heading says “{other}”" if other else "the table names no number"
+    seeds = f"taken as one seed ({why})," if assumed else "with one seed"
     out = [f"No claim about a method survives: {seeds} its effect is not identifiable."] * one_seed
     below = [c for c in comparisons if c.p_adjusted is not None and c.p_adjusted < alpha]
     sure = [c for c in below if not c.not_valid]
@@ -181,13 +184,17 @@ def what_survives(
         out += alone
     unclear = sum(c.networks_differ == "depends" for c in comparisons)
     none = sum(c.networks_differ == "never" for c in comparisons)
+
+    def of_networks(number: int) -> str:
+        if len(comparisons) == 1:
+            return "The only pair of networks"
+        return f"{number} of {len(comparisons)} pairs of networks"
+
     if unclear:
-        out.append(
-            f"{unclear} of {len(comparisons)} pairs of networks {'depends' if unclear == 1 else 'depend'} on "
-            "outcomes that are not printed."
-        )
+        depend = "depends" if unclear == 1 else "depend"
+        out.append(f"{of_networks(unclear)} {depend} on outcomes that are not printed.")
     if none:
-        out.append(f"{none} of {len(comparisons)} pairs of networks cannot be told apart at all.")
+        out.append(f"{of_networks(none)} cannot be told apart at all.")
     return tuple(out)
 
 

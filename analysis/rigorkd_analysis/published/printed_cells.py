@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from rigorkd_analysis.columns import METHOD_WORDS, plain_name
+from rigorkd_analysis.columns import METHOD_WORDS, is_cost, plain_name
 from rigorkd_analysis.published.printed_columns import Lined, aligned_tables
 from rigorkd_analysis.published.printed_commas import pointed
 from rigorkd_analysis.published.printed_html import html_tables
@@ -16,6 +16,14 @@ from rigorkd_analysis.published.printed_marks import (
     without_commands,
     without_links,
     without_markdown,
+)
+from rigorkd_analysis.published.printed_nearly import (
+    about,
+    filled,
+    in_columns,
+    is_nearly_number,
+    may_head,
+    numbers_in,
 )
 from rigorkd_analysis.published.printed_spread import spread_name
 from rigorkd_analysis.published.spread_words import meant_by
@@ -54,6 +62,7 @@ _TWO_NUMBERS = 80
 _SPREAD = re.compile(r"\\(?:std|sd|pms?|stdv|error)\{([^{}]*)\}")
 _MARKS = re.compile(
     r"(?<=[\d%)])\s*\^?(?:[*†‡§¶↑↓]+|\\(?:dagger|ddagger|ast|uparrow|downarrow)\b)|^\s*[*†‡]+(?=\d)"
+    r"|(?<=[\d%])\s*\(\s*[*†‡§¶]*\s*\)$"  # two stars in brackets were taken for bold
 )
 _PLAIN = r"(?:\d[\d,]*\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 _NUMBER = rf"[+-]?{_PLAIN}"
@@ -113,6 +122,7 @@ def _plainly(text: str) -> str:
     text = _SIGN.sub(lambda found: _SIGNS.get(found[1], found[0]), text)
     text = text.replace("\\%", "%").replace("\\&", "&").replace("~", " ").replace("\\,", "")
     text = re.sub(r"[{}$]", "", text).replace("−", "-").replace("–", "-")
+    text = re.sub(r"^\s*(?:≈|\\(?:approx|sim)(?![a-z]))\s*(?=[\d.])", "", text)
     text = without_markdown(text).replace("**", "").replace("\\_", "_")
     text = re.sub(r"\^\s*(?=[*†‡§¶])", "", text)
     if "." in text:  # a power of ten has a whole number before it
@@ -161,6 +171,7 @@ def cleaned(rows: Sequence[Row], caption: str = "") -> list[Row]:
     """
     if not rows:
         return []
+    rows = in_columns(rows, unmarked)
     names = {column: _name_of(column, [row.get(column) or "" for row in rows]) for column in rows[0]}
     taken = Counter(names.values())
     names = {column: known if taken[known] == 1 else column for column, known in names.items()}
@@ -185,7 +196,8 @@ def cleaned(rows: Sequence[Row], caption: str = "") -> list[Row]:
                 made[name], made[spread[column]] = pair[:2]
             else:
                 bare = re.sub(rf"^±\s*(?={_PLAIN}\s*%?$)", "", bare)
-                if column in percent and name not in _NAMING:  # a share of the data may name a row
+                # a share of the data may name a row, and a range is no value
+                if column in percent and name not in _NAMING and re.fullmatch(rf"{_NUMBER}\s*%", bare):
                     bare = bare.removesuffix("%").strip()
                 made[name] = bare if bare != text else text
                 if column in both:
@@ -227,18 +239,21 @@ def _words_in(pairs: Iterable[tuple[str, str, str] | None]) -> str:
     return " ".join(sorted({f"({pair[2]})" for pair in pairs if pair is not None and pair[2]}))
 
 
-_NOTHING = frozenset({"", "-", "--", "---", "–", "—", "n/a"})
-"""What stands where there is no number."""
-
-
 def _all_percent(texts: Iterable[str]) -> bool:
-    """Whether all values of a column have a percent sign: where some have none, one may be a fraction."""
-    there = [re.sub(r"^±\s*", "", text) for text in texts if text.casefold() not in _NOTHING]
-    return bool(there) and all(re.fullmatch(rf"{_NUMBER}\s*%", text) for text in there)
+    """Whether all values of a column have a percent sign: where some have none, one may be a fraction.
+
+    Words, as of a run in progress, and what is not read, such as a range, are no values, if they are few.
+    """
+    there = [re.sub(r"^±\s*", "", text) for text in texts if text.casefold() not in _MISSING]
+    read = [text for text in there if re.fullmatch(rf"{_NUMBER}\s*%?", text) or _both(text) is not None]
+    words = [text for text in there if text not in read and not re.match(r"[~≈+-]?\s*\.?\d", text)]
+    return len(read) > len(words) and all(re.fullmatch(rf"{_NUMBER}\s*%", text) for text in read)
 
 
 _NAMING = frozenset({"cell", "run", "method", "model", "student", "teacher"})
 _ROLES = frozenset({"student", "teacher"})
+_MISSING = frozenset({"", "-", "--", "---", "—", "n/a"})
+"""Cells in which nothing stands."""
 RESULTS_OF_ROLES = frozenset(map(str.capitalize, _ROLES))
 """Columns called by what a row is of, where they hold results: in tables of pairs, or turned round."""
 
@@ -253,7 +268,7 @@ def _name_of(column: str, texts: Sequence[str]) -> str:
     if name not in _ROLES:
         return name
     plain = [unmarked(text).strip() for text in texts]
-    there = [text for text in plain if text.casefold() not in _NOTHING]
+    there = [text for text in plain if text.casefold() not in _MISSING]
     measured = [
         "." in text and (re.fullmatch(rf"{_NUMBER}\s*%?", text) is not None or _both(text) is not None)
         for text in there
@@ -265,8 +280,15 @@ def known_name(column: str) -> str:
     """A column as it is called here, if it is known: `top1` for `Top-1`."""
     name = unmarked(column)
     folded = re.sub(r"[\s-]+", "_", name.casefold())
-    folded = {"top_1": "top1", "#seeds": "n_seeds", "num_seeds": "n_seeds", "runs": "n"}.get(folded, folded)
+    folded = _ALSO.get(folded, folded)
     return folded if folded in KNOWN and name != "T" else name  # a temperature, where t is a statistic
+
+
+_ALSO = {
+    "top_1": "top1", "#seeds": "n_seeds", "num_seeds": "n_seeds", "runs": "n", "test_samples": "n_test",
+    "test_images": "n_test", "#test_images": "n_test", "#test_samples": "n_test",
+}  # fmt: skip
+"""Other names of known columns."""
 
 
 def first_name(rows: Sequence[Row]) -> str | None:
@@ -275,10 +297,10 @@ def first_name(rows: Sequence[Row]) -> str | None:
     A word that spans all rows names none of them, if another column does.
     """
     words: dict[str, set[str]] = {}
-    for column in rows[0] if rows else ():
+    for at, column in enumerate(rows[0] if rows else ()):
         texts = [row.get(column) or "" for row in rows]
         if all(texts) and not any(re.fullmatch(rf"{_NUMBER}%?", text) for text in texts):
-            words[column] = set(texts)
+            words.update({column: set(texts)} if at == 0 or not is_cost(column) else {})
     words = {column: own for column, own in words.items() if not is_yes_or_no(own)} or words
     methods = {column: own for column, own in words.items() if len(own) > 1 and _of_methods(column)}
     words = methods or words
@@ -294,18 +316,10 @@ def _of_methods(column: str) -> bool:
 
 def is_yes_or_no(texts: Iterable[str]) -> bool:
     """Whether words answer what their column asks, and name nothing without it."""
-    return {text.casefold() for text in texts} <= {
-        "true",
-        "false",
-        "yes",
-        "no",
-        "✓",
-        "×",
-        "✗",
-        "on",
-        "off",
-        "",
-    }
+    return {text.casefold() for text in texts} <= _ANSWERS
+
+
+_ANSWERS = frozenset(("true", "false", "yes", "no", "✓", "×", "✗", "on", "off", ""))
 
 
 # ------------------------------------------------------------------------------------------ pasted tables
@@ -364,7 +378,13 @@ def pasted_table(
     header, body = rows[0][1], [one for row in rows[1:] for one in _lines_apart(row)]
     # what a spanning heading (Teacher Model) spans may be called by numbers: the heading on the left goes on
     goes_on = bool(header[0]) and bool(body) and body[0][1][0] == header[0]
-    if len(body) > 1 and (goes_on or not any(map(_is_value, body[0][1]))) and any(map(_is_value, body[1][1])):
+    if (
+        len(body) > 1
+        and (
+            goes_on or (not any(map(_is_value, body[0][1])) and may_head(text, rows[0], body[0][1], unmarked))
+        )
+        and any(map(_is_value, body[1][1]))
+    ):
         second = body[0][1]
         header = [" ".join(dict.fromkeys(filter(None, pair))) for pair in zip(header, second, strict=True)]
         body = body[1:]
@@ -372,9 +392,15 @@ def pasted_table(
     for position, name in enumerate(header):
         own = " ".join(_ARROWS.sub("", unmarked(name)).split()) or f"column {position + 1}"
         names[own if own not in names else f"{own} ({position + 1})"] = None
-    body = [(at, row) for at, row in body if any(map(_is_value, row))]
+    held = {at for _, row in body for at, cell in enumerate(row) if _is_value(cell)}
+    body = [
+        (line, row)
+        for line, row in body
+        if any(_is_value(cell) or (at in held and is_nearly_number(cell)) for at, cell in enumerate(row))
+    ]
     if not body:
         return None
+    body = filled(body, [_is_value(cell) for _, row in body for cell in row[1:2]])
     return [dict(zip(names, row, strict=True)) for _, row in body], [at for at, _ in body]
 
 
@@ -435,7 +461,8 @@ def _lines_apart(row: Lined) -> list[Lined]:
 
 def _is_value(text: str) -> bool:
     plain = unmarked(text)
-    return bool(re.fullmatch(rf"{_NUMBER}\s*%?", plain)) or value_and_spread(text) is not None
+    single = re.fullmatch(rf"{_NUMBER}\s*%?", plain) is not None
+    return single or value_and_spread(text) is not None or bool(numbers_in(plain))
 
 
 def _markdown_tables(text: str) -> list[tuple[int, list[Lined]]]:
@@ -450,7 +477,7 @@ def _markdown_tables(text: str) -> list[tuple[int, list[Lined]]]:
                 ruled = True
             else:
                 cells = line.replace("\\|", "\0").strip("|").split("|")
-                rows.append((number, [cell.strip().replace("\0", "|") for cell in cells]))
+                rows.append((number, [about(cell.strip().replace("\0", "|")) for cell in cells]))
         elif rows:
             if ruled or not tables:
                 tables.append((begin, rows))

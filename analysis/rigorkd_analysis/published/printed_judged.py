@@ -7,9 +7,9 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 
-from rigorkd_analysis.columns import is_cost, is_difference, is_inner, is_setting
+from rigorkd_analysis.columns import is_called_setting, is_cost, is_difference, is_inner, plain_name
 from rigorkd_analysis.metric_names import is_accuracy as is_named_accuracy
-from rigorkd_analysis.metric_names import is_metric
+from rigorkd_analysis.metric_names import is_metric, noun_of
 from rigorkd_analysis.published.printed_cells import KNOWN, RESULTS_OF_ROLES, Row, first_name, known_name
 from rigorkd_analysis.published.printed_spread import MADE, bare, spread_of
 from rigorkd_analysis.published.printed_table import Printed, decimal_of, row_names, seeds_of, unread
@@ -20,7 +20,7 @@ from rigorkd_analysis.table_error import TableError
 
 
 def is_accuracy(metric: str) -> bool:
-    metric = bare(metric)  # a standard error is no error
+    metric = noun_of(bare(metric))  # a standard error is no error
     words = re.sub(r"[^a-z0-9]", "", metric.casefold())  # "Top-1 (%)" is top1
     if "err" in words or "loss" in words:
         return False
@@ -44,6 +44,7 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
     if not table.turned:
         _refuse_turned(rows, [column for column in columns if MADE not in column])
         _refuse_seeds(rows)
+        _refuse_epochs(rows)
     wanted = (table.metric,) if table.metric else USUAL
     folded = {column.casefold(): column for column in columns}
     for name in wanted:
@@ -84,15 +85,14 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
             f"no {'row' if table.turned else 'column'} {table.metric!r} in this table",
             hint=suggest_of_all(table.metric, known),
         )
-    if valid and all(map(is_cost, valid)) and not table.turned:
-        raise TableError(
-            f"no column of results: {' and '.join(valid)} say what a network is, not how well it does"
-            if len(valid) > 1
-            else f"no column of results: {valid[0]} says what a network is, not how well it does",
-            hint=f"--metric {shlex.quote(valid[0])} judges it all the same",
-        )
+    if valid and not table.turned:
+        _refuse_no_results(rows, valid)
     tested = [column for column in valid if is_accuracy(column) and is_of_test(column)]
-    for chosen, why in ((valid, "the only column of numbers"), (tested, "by its name")):
+    # others may hold settings, costs, or numbers that are not read
+    digits = [c for c in columns if any(re.match(r"[~≈+−-]?\s*\.?\d", row.get(c) or "") for row in rows)]
+    digits = [column for column in digits if MADE not in column]
+    only = "the only column of numbers" if len(digits) == 1 else "the only column of results that is read"
+    for chosen, why in ((valid, only), (tested, "by its name")):
         if len(chosen) == 1:
             return rows, chosen[0], [f"{chosen[0]} is judged, {why}"]
     averaged = any(spread_of(columns, column) for column in valid)
@@ -111,6 +111,50 @@ def _listed(columns: Sequence[str]) -> str:
     """Columns to choose from, each told from the next: `'T=4, R=0.9'` is one."""
     several = any("," in column for column in columns)
     return ", ".join(shlex.quote(column) if several else column for column in columns[:30])
+
+
+def _refuse_no_results(rows: Sequence[Row], valid: Sequence[str]) -> None:
+    """Costs and settings are no results unasked, as columns or as rows.
+
+    Raises:
+        TableError: nothing else is there; says what judges them all the same.
+    """
+    which = "the first" if len(valid) > 1 else "it"
+    anyway = f"--metric {shlex.quote(valid[0])} judges {which} all the same"
+    settings = [column for column in valid if is_called_setting(column)]
+    if all(column in settings or is_cost(column) for column in valid):
+        what = "how it was trained" if len(settings) == len(valid) else "what a network is"
+        what = "how much there was" if all(column.startswith("#") for column in valid) else what
+        verb = "say" if len(valid) > 1 else "says"
+        raise TableError(
+            f"no column of results: {' and '.join(valid)} {verb} {what}, not how well it does", hint=anyway
+        )
+    named, *_ = rows[0]
+    names = [(row.get(named) or "").strip() for row in rows]
+    called = [name for name in names if is_called_setting(name)]
+    shown = f"{', '.join(called[:3])}{', …' if len(called) > 3 else ''}"
+    said = plain_name(named) in _OF_SETTINGS or any(plain_name(column) in _OF_VALUES for column in valid)
+    if len(names) > 1 and 2 * len(called) > len(names) and said:
+        raise TableError(
+            f"its rows are settings ({shown}), which are no rivals",
+            hint=f"give a table of results, one row for each method; {anyway}",
+        )
+
+
+_OF_SETTINGS = frozenset(
+    {
+        "parameter",
+        "parameters",
+        "hyperparameter",
+        "hyperparameters",
+        "setting",
+        "settings",
+        "config",
+        "option",
+    }
+)
+_OF_VALUES = frozenset({"value", "values", "default"})
+"""How tables of settings are headed."""
 
 
 def _refuse_unread(rows: Sequence[Row], metric: str | None, valid: Sequence[str]) -> None:
@@ -159,15 +203,28 @@ def result_columns(rows: Sequence[Row]) -> list[str]:
     told = [
         column
         for column in valid
-        if column in RESULTS_OF_ROLES
-        or not (is_setting(column) or is_inner(column) or column.casefold() in known)
+        if column in RESULTS_OF_ROLES or not (is_called_setting(column) or column.casefold() in known)
     ]
     measured = [
         column
         for column in told
         if not (is_cost(column) or is_difference(column) or _are_gains(rows, column))
     ]
+    measured = _without_counts(rows, measured)
     return sorted(measured or told or valid, key=lambda column: not is_accuracy(column))
+
+
+def _without_counts(rows: Sequence[Row], columns: Sequence[str]) -> list[str]:
+    """Columns of results: whole numbers left of all that have decimals say what a row is, or count something.
+
+    `Student Model` with 18, 34 and 50 is so, and `d_model`; what is called as a metric is none of them.
+    """
+    decimals = [
+        any("." in (row.get(column) or "") and decimal_of(row[column]) is not None for row in rows)
+        for column in columns
+    ]
+    first = decimals.index(True) if True in decimals else 0
+    return [column for at, column in enumerate(columns) if at >= first or is_metric(column)]
 
 
 def _are_gains(rows: Sequence[Row], column: str) -> bool:
@@ -214,6 +271,21 @@ def _refuse_turned(rows: Sequence[Row], columns: Sequence[str]) -> None:
         hint=f"--turned compares its columns; or turn it round: a row for each of {', '.join(others[:4])}, a "
         "column for each metric",
     )
+
+
+def _refuse_epochs(rows: Sequence[Row]) -> None:
+    """Epochs of one run are no rivals.
+
+    Raises:
+        TableError: the first column counts epochs or steps, and nothing else names the rows.
+    """
+    first = next(iter(rows[0]))
+    counts = [decimal_of(row.get(first) or "") for row in rows]
+    if is_inner(first) and len({*counts}) == len(rows) > 1 and None not in counts and not first_name(rows):
+        raise TableError(
+            f"its rows are one run at each {first.casefold()}, which are no rivals",
+            hint="print one row for each method, of the epoch that was fixed before the test data were seen",
+        )
 
 
 def _refuse_seeds(rows: Sequence[Row]) -> None:

@@ -12,11 +12,25 @@ from rigorkd_analysis.published.printed_cells import Row
 from rigorkd_analysis.published.printed_judged import result_columns
 from rigorkd_analysis.published.printed_table import Entry, Printed, decimal_of, row_names, task_column
 
-_TEACHER = re.compile(r"(?:.*/)?\s*teachers?\s*[*†‡§'′]*\s*(?:[(\[:].*)?", re.IGNORECASE)
+_TEACHER = re.compile(
+    r"(?:.*/)?\s*teachers?(?:\s+(?:acc(?:uracy|\.)?|top-?1|model|net(?:work)?))?\s*[*†‡§'′]*\s*(?:[(\[:].*)?",
+    re.IGNORECASE,
+)
 """What the row of a teacher is called: `Teacher (ResNet-34)`; not `Teacher-free KD`."""
 _NETWORKS = frozenset(
     {"network", "net", "backbone", "arch", "architecture", "model", "models", "networks", "encoder"}
 )
+
+
+def with_numbers(rows: Sequence[Row], metric: str) -> list[Row]:
+    """The rows without those that hold nothing to judge, and no number elsewhere that could be."""
+    stay = [
+        row
+        for row in rows
+        if (row.get(metric) or "").strip() not in ("", "-", "--", "---", "—")
+        or any(decimal_of(text or "") is not None for text in row.values())
+    ]
+    return stay or list(rows)
 
 
 def gains_left_out(rows: Sequence[Row], metric: str) -> tuple[list[int], list[str]]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
-from rigorkd_analysis.columns import is_cost, is_setting
+from rigorkd_analysis.columns import is_cost, is_number_set, is_setting
 from rigorkd_analysis.metric_names import goal_of, on_two_scales, words_of
 from rigorkd_analysis.published.printed_cells import (
     KNOWN,
@@ -22,6 +22,7 @@ from rigorkd_analysis.published.printed_cells import (
     unmarked,
 )
 from rigorkd_analysis.published.printed_elsewhere import Elsewhere, seeds_elsewhere
+from rigorkd_analysis.published.printed_nearly import is_nearly_number, numbers_in
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of, half_unit
 from rigorkd_analysis.published.printed_seeds import other_of_runs, seeds_said
 from rigorkd_analysis.published.printed_spread import MADE, Said, Spread, bare, spread_of
@@ -103,10 +104,18 @@ def episodes(rows: Sequence[Row], metric: str) -> str | None:
 def row_names(rows: Sequence[Row]) -> list[str]:
     """What each row is called: by a known column, else by the first of words, else by its number."""
     words = first_name(rows)
+    sets = None if words or not rows else _setting_that_names(rows)
     return [
-        _own_name(row) or (row[words] if words else f"row {position + 1}")
+        _own_name(row) or (row[words] if words else f"{sets}={row[sets]}" if sets else f"row {position + 1}")
         for position, row in enumerate(rows)
     ]
+
+
+def _setting_that_names(rows: Sequence[Row]) -> str | None:
+    """The first column, if it holds a setting in numbers, another in each row: `Temperature (T)`."""
+    first = next(iter(rows[0]))
+    values = {(row.get(first) or "").strip() for row in rows}
+    return first if is_number_set(first) and len(values) == len(rows) and "" not in values else None
 
 
 def _own_name(row: Row) -> str:
@@ -212,10 +221,14 @@ def _refuse_runs(rows: Sequence[Row], names: Sequence[str]) -> None:
         )
 
 
+def _is_share(text: str) -> bool:
+    return text.endswith("%") and decimal_of(text.removesuffix("%")) is not None
+
+
 def _refuse_mixed(rows: Sequence[Row], metric: str) -> None:
     """Of values with and without a percent sign the rarer kind is the slip."""
     texts = [(row.get(metric) or "").strip() for row in rows]
-    signed = [text.endswith("%") for text in texts]
+    signed = [_is_share(text) for text in texts]
     bare = [decimal_of(text) is not None for text in texts]
     if any(bare):
         odd = bare if sum(bare) <= sum(signed) else signed
@@ -254,7 +267,7 @@ def entries_of(
         text = (row.get(metric) or "").strip()
         value = decimal_of(text)
         if value is None:
-            if text.endswith("%"):
+            if _is_share(text):
                 _refuse_mixed(rows, metric)
             raise TableError(
                 f"{text!r} is not a number" if text else "no value",
@@ -330,6 +343,12 @@ def unread(text: str, name: str, alike: int = 1) -> str:
         return (
             "it may be a spread, a spread of the last digits or a rank: write mean ± standard deviation, as "
             "in 71.3 ± 0.2, or the mean alone"
+        )
+    if numbers := numbers_in(unmarked(text)):
+        return f"it holds {len(numbers)} numbers: print a column for each, with a heading of its own"
+    if is_nearly_number(text):
+        return f"it says no exact number: print the one that was measured, {rest.partition('; ')[2]}".replace(
+            ", leave", ", or leave"
         )
     if re.search(r"\d,\d", text):
         return "write a point before decimals, and nothing between thousands"

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Sequence
 from decimal import Decimal
 
-from rigorkd_analysis.columns import is_difference
+from rigorkd_analysis.columns import is_difference, is_number_set
 from rigorkd_analysis.published.printed_cells import Row, known_name, unmarked, value_and_spread
 from rigorkd_analysis.published.printed_rounding import decimals_of, half_unit
 from rigorkd_analysis.published.printed_table import decimal_of
@@ -40,7 +40,9 @@ def turned(rows: Sequence[Row]) -> tuple[list[Row], list[str], dict[str, int]]:
     ]
     words = columns[: columns.index(numbers[0])] if numbers else []
     # settings such as an amount of data stand on the left, in whole numbers, and name rows too
-    while len(numbers) > 2 and all((row.get(numbers[0]) or "").strip().isdecimal() for row in rows):
+    while len(numbers) > 2 and (
+        is_number_set(numbers[0]) or all((row.get(numbers[0]) or "").strip().isdecimal() for row in rows)
+    ):
         words.append(numbers.pop(0))
     between = [column for column in numbers if is_difference(column)]
     numbers = [column for column in numbers if column not in between]

@@ -58,9 +58,15 @@ from rigorkd_analysis.published.printed_checks import (
 from rigorkd_analysis.published.printed_choice import chosen, entries_without, rows_without
 from rigorkd_analysis.published.printed_elsewhere import spread_elsewhere
 from rigorkd_analysis.published.printed_judged import is_accuracy, spread_out
-from rigorkd_analysis.published.printed_rivals import gains_left_out, notes_on_rivals, nothing_compared
+from rigorkd_analysis.published.printed_nearly import approximate
+from rigorkd_analysis.published.printed_rivals import (
+    gains_left_out,
+    notes_on_rivals,
+    nothing_compared,
+    with_numbers,
+)
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of
-from rigorkd_analysis.published.printed_seeds import mark_of, seeds_of_marked, unsettled_marks
+from rigorkd_analysis.published.printed_seeds import mark_of, other_of_runs, seeds_of_marked, unsettled_marks
 from rigorkd_analysis.published.printed_spread import bare, meanings, population_factor, spread_of
 from rigorkd_analysis.published.printed_table import (
     Entry,
@@ -108,7 +114,8 @@ def audit(table: Printed) -> Audit:
     if table.spread is None and not meanings(table.caption):
         line, said_far = spread_elsewhere(table.elsewhere)
         of_spreads = "\n".join(filter(None, (table.caption, line)))
-    read = cleaned(table.rows, of_spreads)
+    raw = table.rows
+    read = cleaned(raw, of_spreads)
     stay, left_out, later = rows_without(read, table.without)
     if len(stay) < len(read):  # what a row that is left out holds decides nothing for its columns
         read = cleaned([table.rows[at] for at in stay], of_spreads)
@@ -119,6 +126,7 @@ def audit(table: Printed) -> Audit:
     with _in_rows(origin, rows_called, cells):
         every, merged = merge_runs(cells, metric)
     place = {id(row): origin[position] for position, row in enumerate(cells)}
+    every = with_numbers(every, metric)
     results, gains = gains_left_out(every, metric)
     every = [every[at] for at in results]
     with _in_rows([place[id(row)] for row in every], rows_called, every):
@@ -194,7 +202,8 @@ def audit(table: Printed) -> Audit:
     notes += _mixed_decimals(rows, {metric: metric, **({spread.column: spread.name} if spread else {})})
     # a number behind each row says it, or a seed does
     assumed = one_seed and seeds_of(table, every, metric) is None and not any("seed" in row for row in rows)
-    caveats = [*caveats_of(rows, metric, spread), *([_UNSAID] if assumed else [])]
+    unsaid = [_UNSAID if not other_of_runs(metric) else _OTHER_OF_RUNS] if assumed else []
+    caveats = [*caveats_of(rows, metric, spread), *_about([raw[at] for at in stay], metric), *unsaid]
     notes += [one.note for one in caveats]
     caveat = "".join(f"; {one.short}" for one in caveats if one.short)
     total = len(choice.pairs)
@@ -273,6 +282,28 @@ _UNSAID = Caveat(
     "the table names no number of seeds: each number is taken as that of one run (--seeds K: as a mean of K)",
     "all of it if each number is of one run, which the table does not say",
 )
+
+
+_OTHER_OF_RUNS = Caveat(
+    "each number is taken as that of one run, which its heading does not say",
+    "all of it if each number is of one run, and its heading says otherwise",
+)
+
+
+def _about(rows: Sequence[Row], metric: str) -> list[Caveat]:
+    """What is taken for granted of numbers that a table says are about right."""
+    found = [text for column in rows[0] if known_name(column) == metric for text in approximate(rows, column)]
+    if not found:
+        return []
+    shown = f"{', '.join(found[:3])}{', …' if len(found) > 3 else ''}"
+    are, they = ("is", "it is") if len(found) == 1 else ("are", "they are")
+    return [
+        Caveat(
+            f"{shown} {are} printed as approximate: {they} taken as "
+            "right to the last digit, which the table does not say; print what was measured",
+            f"all of it if {shown} {are} right to the last digit",
+        )
+    ]
 
 
 def _mixed_decimals(rows: Sequence[Row], columns: Mapping[str, str]) -> list[str]:
