@@ -252,7 +252,7 @@ def _all_percent(texts: Iterable[str]) -> bool:
 
 _NAMING = frozenset({"cell", "run", "method", "model", "student", "teacher"})
 _ROLES = frozenset({"student", "teacher"})
-_MISSING = frozenset({"", "-", "--", "---", "—", "n/a"})
+_MISSING = frozenset({"", "-", "--", "---", "–", "—", "n/a"})
 """Cells in which nothing stands."""
 RESULTS_OF_ROLES = frozenset(map(str.capitalize, _ROLES))
 """Columns called by what a row is of, where they hold results: in tables of pairs, or turned round."""
