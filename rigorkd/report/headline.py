@@ -6,10 +6,11 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 
+from rigorkd_analysis.analysis_plan import Plan
 from rigorkd_analysis.outliers import BLIND, COLLAPSED
 from rigorkd_analysis.results import GAINS, Analysis, Comparison, Family, Progress, Sequential
 from rigorkd_analysis.stats.sample_size import MAX_SEEDS
-from rigorkd_analysis.stats.sequential import SequentialComparison
+from rigorkd_analysis.stats.sequential import SequentialComparison, seeds_to_decide
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import p_text
 
@@ -338,8 +339,27 @@ def _still_missing(
         by = "under `analyze --sequential`"
         if analysis.sequential is not None:
             by = "one by one under the sequential verdicts"
-        lines.append(f"{text}; seeds are added {ways_to_add(analysis, by, 'fresh ones alone (--seeds)')}.")
+        by += _in_all(analysis, every)
+        lines.append(
+            f"{text}; that is of seeds that are judged once, and seeds are added "
+            f"{ways_to_add(analysis, by, 'fresh ones alone (--seeds)')}."
+        )
     return lines
+
+
+def _in_all(analysis: Analysis, undecided: Sequence[Comparison]) -> str:
+    """How many seeds the sequential test takes for a difference of the SESOI, where it is one of pairs."""
+    if analysis.sesoi is None:
+        return ""
+    c2 = Plan.c2 if analysis.sequential is None else analysis.sequential.c2
+    open_ = {id(c) for c in undecided}
+    found = []
+    for family in analysis.families:
+        level = analysis.alpha / (family.corrected_over if is_corrected(analysis, family) else 1)
+        spreads = [c.sd_diff for c in family.comparisons if id(c) in open_ and c.sd_diff]
+        for sd in {min(spreads), max(spreads)} if spreads else ():  # more spread takes more seeds
+            found.append(_or_most(seeds_to_decide(analysis.sesoi / sd, level, c2)))
+    return f" ({_range(_seeds(min(found)), _seeds(max(found)))} in all)" if found else ""
 
 
 def ways_to_add(analysis: Analysis, sequential: str, fresh: str) -> str:

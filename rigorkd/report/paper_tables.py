@@ -567,11 +567,13 @@ def _which(evidence: Evidence, family: Family) -> str:
     return f"{status}, the primary one: {', '.join(c.a or c.name for c in family.comparisons)}"
 
 
-def _elsewhere(family: Family, cells: Collection[str], named: bool) -> str:
-    """Which gains, or how many, a correction is over that have no row among those of `cells`."""
-    left = [c.a or c.name for c in family.comparisons if c.a not in cells]
-    said = f"without a row here: {some_of(left, 4)}" if named else f"{len(left)} without a row here"
-    return f"; {said}" * bool(left)
+def _elsewhere(families: Iterable[Family], cells: Collection[str], named: bool) -> str:
+    """Which gains, or how many, corrections are over that have no row among those of `cells`; "" for none."""
+    left = [c.a or c.name for family in families for c in family.comparisons if c.a not in cells]
+    if not left:
+        return ""
+    has = "has" if len(left) == 1 else "have"
+    return f"{len(left)} of these gains {has} no row here" + f": {some_of(left, 4)}" * named
 
 
 def _status(evidence: Evidence, family: Family) -> str:
@@ -593,8 +595,7 @@ def tests_said(evidence: Evidence, cells: Collection[str], *, of_all: bool, name
     if not families:
         return "no test"
     over = " and over ".join(
-        f"{count(family.size, 'gain')} ({_which(evidence, family)}{_elsewhere(family, cells, named)})"
-        for family in families
+        f"{count(family.size, 'gain')} ({_which(evidence, family)})" for family in families
     )
     tests = " and ".join(dict.fromkeys(map(test_of, families)))
     text = f"two-sided {tests}, {CORRECTIONS[analysis.correction]} over {over}"
@@ -602,5 +603,5 @@ def tests_said(evidence: Evidence, cells: Collection[str], *, of_all: bool, name
         say = Numbers(analysis)
         text += f", equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests"
     sharper = (holm_is_sharper(analysis, one) for one in families if of_all and _corrected(evidence))
-    notes = dict.fromkeys((planned_looks(analysis), *sharper))
+    notes = dict.fromkeys((_elsewhere(families, cells, named), planned_looks(analysis), *sharper))
     return text + "".join(f"; {note}" for note in notes if note)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rigorkd_analysis import AllOf, Plan, analyze, until_decided
-from rigorkd_analysis.stats.sequential import interval, log_e
+from rigorkd_analysis.stats.sequential import interval, log_e, seeds_to_decide
 from rigorkd_analysis.wording import p_text
 
 
@@ -32,6 +32,18 @@ def test_large_gains_are_decided_and_the_rest_waits():
     assert not found.decided
     assert "undecided after 10 seeds" in none.says
     assert until_decided(table({"kd-big": rng.normal(3, 0.3, 10)}), Plan()).decided
+
+
+@pytest.mark.parametrize(("dz", "level"), [(2.67, 0.05 / 20), (1.14, 0.05 / 20), (1.0, 0.05), (0.5, 0.05)])
+def test_as_many_seeds_decide_as_is_said(dz: float, level: float):
+    """Simulated: the power is held, and with a tenth fewer seeds it is missed at the last of them alone."""
+    n = seeds_to_decide(dz, level, 0.25)
+    assert n is not None
+    evidence = log_e(np.random.default_rng(7).normal(dz, 1, (4000, n)), 0.25) >= -np.log(level)
+    assert 0.79 < evidence.any(axis=1).mean() < 0.94
+    assert evidence[:, -1].mean() > 0.78
+    assert evidence[:, int(0.9 * n) - 1].mean() < 0.81
+    assert seeds_to_decide(0.004, level, 0.25) is None
 
 
 def test_e_value_and_interval_agree():

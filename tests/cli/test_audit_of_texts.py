@@ -151,3 +151,18 @@ def test_the_column_of_methods_names_the_rows_and_no_other_result_does(rigorkd, 
     found = json.loads(rigorkd("audit", path, *asked).stdout)
     names = {row["cell"] for row in found["cells"]}
     assert names == {"Baseline", "Logits/resnet-20", "Logits/resnet-110", "CRD"}
+
+
+def test_a_column_of_percentages_with_a_dash_is_one_of_numbers(rigorkd, tmp_path):
+    path = tmp_path / "t.md"
+    path.write_text(
+        "|  | Base | T=4 | T=10 |\n|---|---|---|---|\n"
+        "| Accuracy | 83.46% | 84.47% | - |\n| + Mixup | 85.10% | - | – |\n"
+    )
+    run = rigorkd("audit", path)
+    assert run.returncode == 2
+    assert "which column is to be judged?" in run.stderr
+    assert "--turned compares them" in " ".join(run.stderr.split())
+    asked = ("--turned", "--metric", "Accuracy", "--n-test", "10000", "--format", "json")
+    found = json.loads(rigorkd("audit", path, *asked).stdout)
+    assert [(c["a"], c["b"]) for c in found["comparisons"]] == [("Base", "T=4")]

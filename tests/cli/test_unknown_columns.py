@@ -216,11 +216,15 @@ def test_an_average_over_what_may_be_methods_is_no_finding_about_any(cell, basel
     given = ("--baseline", baseline) if cell == "cell" else ("--cell", cell, "--baseline", baseline)
     told = f"{what}: where these are methods, no finding about any"
     shown = json.loads(asked("analyze", "runs.csv", *given, "--format", "json").stdout)
-    (overall,) = (family for family in shown["families"] if family["name"] == "overall")
-    assert [told in c["says"] and told in c["warnings"] for c in overall["comparisons"]] == [True]
+    overall = [family for family in shown["families"] if family["name"] == "overall"]
+    # one column, or none, that tells cells apart may be that of methods: of these no average is judged
+    assert len(overall) == two
+    assert all(told in c["says"] and told in c["warnings"] for one in overall for c in one["comparisons"])
     (gains,) = (family for family in shown["families"] if family["name"] == "gains")
     assert gains["consistency"]["mixed"]
     assert told in gains["consistency"]["says"]
+    if not overall:
+        return
     for form in ("table", "csv", "markdown", "latex"):
         text = " ".join(asked("analyze", "runs.csv", *given, "--format", form).output.split())
         assert told in text.replace("\\_", "_")

@@ -78,7 +78,7 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
         if meant:
             raise TableError(
                 f"{len(meant)} columns are of {table.metric!r}",
-                hint=f"give --metric, one of: {', '.join(meant[:30])}{_APART}",
+                hint=f"give --metric, one of: {_listed(meant)}{_APART}",
             )
         known = [*_endings(valid), *valid]
         raise TableError(
@@ -101,10 +101,16 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
     turn = "" if table.turned or any(map(is_metric, valid)) else f". {_IF_TURNED}"
     raise TableError(
         f"which {'row' if table.turned else 'column'} is to be judged?",
-        hint=f"give --metric, one of: {', '.join(valid[:30])}{count}{_APART}{turn}"
+        hint=f"give --metric, one of: {_listed(valid)}{count}{_APART}{turn}"
         if valid
         else f"no column holds numbers; columns: {', '.join(columns[:30])}",
     )
+
+
+def _listed(columns: Sequence[str]) -> str:
+    """Columns to choose from, each told from the next: `'T=4, R=0.9'` is one."""
+    several = any("," in column for column in columns)
+    return ", ".join(shlex.quote(column) if several else column for column in columns[:30])
 
 
 def _refuse_no_results(rows: Sequence[Row], valid: Sequence[str]) -> None:

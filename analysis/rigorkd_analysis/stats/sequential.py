@@ -25,6 +25,7 @@ from rigorkd_analysis.questions import (
     no_spread,
 )
 from rigorkd_analysis.stats.moments import NOISE, Floats
+from rigorkd_analysis.stats.sample_size import MAX_SEEDS, nct_cdf
 from rigorkd_analysis.verdicts import Verdict, directed
 from rigorkd_analysis.wording import p_text, percent_text
 
@@ -116,6 +117,36 @@ def interval(d: Floats, c2: float, alpha: float) -> tuple[Floats, Floats]:
         factor = np.where(below > 0, np.sqrt((n + c2) * (1 - q) / below), np.inf)
         half = np.where(np.isfinite(factor), s * factor, np.inf)
     return mean - half, mean + half
+
+
+def seeds_to_decide(dz: float, level: float, c2: float, power: float = 0.8) -> int | None:
+    """The number of seeds by which this test finds a true difference with this power, None beyond 100,000.
+
+    It is the first n at which E_n alone reaches 1/level so often. That it may have done so before adds a
+    few hundredths of power.
+
+    Args:
+        dz: the difference in standard deviations of the seeds' differences.
+    """
+
+    def finds(n: int) -> float:
+        q = (level**2 * c2 / (n + c2)) ** (1 / n)
+        below = (n + c2) * q - c2
+        if below <= 0:  # so few seeds have no evidence that is large enough
+            return 0.0
+        critical = np.sqrt((n - 1) * (n + c2) * (1 - q) / below)
+        shift = np.asarray(abs(dz) * np.sqrt(n))
+        return 1.0 - float(nct_cdf(n - 1, shift, critical)) + float(nct_cdf(n - 1, shift, -critical))
+
+    low, high = 1, 2
+    while finds(high) < power:
+        low, high = high, 2 * high
+        if high > MAX_SEEDS:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if finds(middle) >= power else (middle, high)
+    return high
 
 
 def sequential_analysis(question: Question, families: Sequence[Asked]) -> Sequential:
