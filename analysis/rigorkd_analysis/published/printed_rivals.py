@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from rigorkd_analysis.columns import is_difference, plain_name
 from rigorkd_analysis.published.printed_cells import Row
 from rigorkd_analysis.published.printed_judged import result_columns
+from rigorkd_analysis.published.printed_nearly import is_nearly_number
 from rigorkd_analysis.published.printed_table import Entry, Printed, decimal_of, row_names, task_column
 
 _TEACHER = re.compile(
@@ -23,12 +24,13 @@ _NETWORKS = frozenset(
 
 
 def with_numbers(rows: Sequence[Row], metric: str) -> list[Row]:
-    """The rows without those that hold nothing to judge, and no number elsewhere that could be."""
+    """The rows without those that hold nothing to judge, and elsewhere what is nearly a number alone."""
     stay = [
         row
         for row in rows
         if (row.get(metric) or "").strip() not in ("", "-", "--", "---", "—")
         or any(decimal_of(text or "") is not None for text in row.values())
+        or not any(is_nearly_number(text or "") for text in row.values())
     ]
     return stay or list(rows)
 
