@@ -67,8 +67,10 @@ def _to_claim(question: Question, found: Sequence[Family], tuned: Sequence[list[
         return "the gain of the best of them would be flattered"
     # not a primary gain either: named now, it would be chosen by the results
     best = ", not that of the best setting" if not plan.planned else ""
-    losses = [any(cells <= over and mean <= 0 for over, mean in averages) for cells in sets]
-    if all(losses):
+    # planned settings and those of later are averaged apart
+    of_each = [[mean for over, mean in averages if over & cells] for cells in sets]
+    losses = [any(mean <= 0 for mean in means) for means in of_each]
+    if all(means and max(means) <= 0 for means in of_each):
         return f"the average is no gain here, so there is none to claim{best.replace('not', 'nor')}"
     return f"claim the average gain{' where it is one' * any(losses)}{best}"
 

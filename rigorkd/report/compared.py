@@ -150,9 +150,20 @@ def named(sources: Sequence[Runs], renamed: Names, metric: str | None = None) ->
 
 
 def common_plan(sources: Sequence[Runs], asked: Plan) -> tuple[Plan, list[str]]:
-    """What was asked on the command line, completed from the studies where they agree; and warnings."""
+    """What was asked on the command line, completed from the studies where they agree; and warnings.
+
+    Raises:
+        InputError: they judge different metrics, and none was asked for.
+    """
     warnings: list[str] = []
     metrics = {one.source.plan.metric for one in sources} - {None}
+    if asked.metric is None and len(metrics) > 1:
+        told = ", ".join(f"{one.source.plan.metric} in {one.source.name}" for one in sources)
+        raise InputError(
+            f"the studies judge different metrics: {told}",
+            hint="--metric compares them by one that all of them have; else name it alike in their protocols "
+            "(`metric:`), or in tables of their results",
+        )
     metric = asked.metric or (metrics.pop() if len(metrics) == 1 else None)
     goals = {one.source.plan.goal for one in sources if one.source.plan.metric == metric} - {None}
     goal = asked.goal or (goals.pop() if len(goals) == 1 else None)

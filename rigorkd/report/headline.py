@@ -340,10 +340,7 @@ def _still_missing(
         if analysis.sequential is not None:
             by = "one by one under the sequential verdicts"
         by += _in_all(analysis, every)
-        lines.append(
-            f"{text}; that is of seeds that are judged once, and seeds are added "
-            f"{ways_to_add(analysis, by, 'fresh ones alone (--seeds)')}."
-        )
+        lines.append(f"{text}; seeds are added {ways_to_add(analysis, by, 'fresh ones alone (--seeds)')}.")
     return lines
 
 
@@ -359,7 +356,7 @@ def _in_all(analysis: Analysis, undecided: Sequence[Comparison]) -> str:
         spreads = [c.sd_diff for c in family.comparisons if id(c) in open_ and c.sd_diff]
         for sd in {min(spreads), max(spreads)} if spreads else ():  # more spread takes more seeds
             found.append(_or_most(seeds_to_decide(analysis.sesoi / sd, level, c2)))
-    return f" ({_range(_seeds(min(found)), _seeds(max(found)))} in all)" if found else ""
+    return f" (then {_range(_seeds(min(found)), _seeds(max(found)))} in all)" if found else ""
 
 
 def ways_to_add(analysis: Analysis, sequential: str, fresh: str) -> str:

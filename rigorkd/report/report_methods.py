@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from rigorkd_analysis.analysis_plan import LABEL_NOISE, Plan
+from rigorkd_analysis.analysis_plan import COMMANDS_CONDITION, LABEL_NOISE, Plan
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Analysis
 from rigorkd_analysis.stats.exact import exact_from
@@ -219,7 +219,11 @@ def checklist(evidence: Evidence) -> Section:
     if analysis.correction != "none":
         corrected = f"corrected over its family by {CORRECTIONS[analysis.correction]}"
     new = [_PER_SEED[text] for text in analysis.conditioned_on if text in _PER_SEED]
-    held = ", ".join(text for text in analysis.conditioned_on if text not in _PER_SEED)
+    held = ", ".join(
+        _NOT_VARIED if text == COMMANDS_CONDITION else text
+        for text in analysis.conditioned_on
+        if text not in _PER_SEED
+    )
     lost = sum(cell.diverged for cell in analysis.cells)
     tests = dict.fromkeys(test_of(family) for family in analysis.families)
     items = [
@@ -256,6 +260,8 @@ def checklist(evidence: Evidence) -> Section:
 
 _SIDE = "how many runs were trained side by side is not known"
 """Of seconds: no record says what else the machine did meanwhile."""
+_NOT_VARIED = "what of data and split its commands do not vary by seed, which is not known here"
+"""Of commands, where it is asked what all seeds share."""
 _PER_SEED = {
     "teacher per seed": "a teacher",
     "start per seed": "a start",

@@ -505,7 +505,8 @@ def _power(analysis: Analysis, position: int, say: Numbers) -> Table:
             "by the sequential analysis (rigorkd analyze --sequential)",
             "fresh ones that are analysed alone",
         )
-        note += " “needs” counts seeds that are judged once; the sequential analysis takes more."
+        if not is_unpaired(family):
+            note += " “needs” counts seeds that are judged once; the sequential analysis takes more."
         note += f" Seeds are added {ways_to_add(analysis, by, fresh)}."
         fields += ["seeds_needed", "needs", "equivalence_ci", "p_equivalence_adjusted"]
         fields += ["exaggeration", "sign_error"]

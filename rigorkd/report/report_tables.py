@@ -87,7 +87,13 @@ def factorial_table(analysis: Analysis) -> Table | None:
         Column("p adjusted", True),
     )
     note = "Repeated-measures F tests over seeds with Greenhouse–Geisser correction, "
-    note += "adjusted by Holm over all tests" + " of these sets of cells" * (len(analysis.factorial) > 1)
+    factors, single = (
+        sum(len(getattr(item, kind)) for item in analysis.factorial) for kind in ("tests", "contrasts")
+    )
+    note += f"adjusted by Holm over {factors} test{'s' * (factors > 1)} of factors and interactions"
+    note += " of these sets of cells" * (len(analysis.factorial) > 1)
+    if single:  # at two levels one is the test of its factor once more
+        note += f", and apart from these over {single} single contrast{'s' * (single > 1)} (“linear”)"
     several = (test.epsilon for item in analysis.factorial for test in item.tests)
     if any(epsilon is not None and epsilon < 1 for epsilon in several):
         note += (

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from rigorkd_analysis.analysis_plan import Plan
 
+from rigorkd.errors import InputError
 from rigorkd.records.command_notes import Doubts
 from rigorkd.records.record import Record
 from rigorkd.report.compared import Runs, common_plan
@@ -187,6 +188,17 @@ def test_studies_that_were_trained_otherwise_are_told_apart() -> None:
         "their runs were not trained alike: the commands differ for 2 cells, such as main/s/baseline (one:"
         " python t.py; two: python t.py -x); other content: a.yaml; not in each: b.yaml (two)"
     )
+
+
+def test_studies_of_different_metrics_are_told_so() -> None:
+    def runs(name: str, metric: str) -> Runs:
+        frame = pd.DataFrame({"cell": ["main/s/kd"], "seed": [0], "acc": [1.0], "accuracy": [1.0]})
+        return Runs(Source(name, frame, Plan(metric=metric), lambda _: ""), Path(name))
+
+    two = [runs("one", "acc"), runs("two", "accuracy")]
+    with pytest.raises(InputError, match="different metrics: acc in one, accuracy in two"):
+        common_plan(two, Plan())
+    assert common_plan(two, Plan(metric="acc"))[0].metric == "acc"
 
 
 def test_names_are_brought_together(studies: Path) -> None:

@@ -155,7 +155,7 @@ analysis:
     path.write_text(text)
     protocol = load_protocol(path)
     assert len(protocol.cells) == 1 + 2 * 6
-    assert len(protocol.spec.analysis.contrasts) == 5
+    assert len(protocol.spec.analysis.contrasts) == 6
     head = text.partition("teacher:")[0]
     short = "training: {optimizer: {name: adamw, lr: 1e-3}, epochs: 2}"
     head = head.replace(training.strip(), short)

@@ -104,7 +104,7 @@ def test_seeds_are_offered_by_the_ways_that_are_open(made, tmp_path: Path) -> No
     # an anytime-valid test takes more seeds than one that is made once
     found = judged(tmp_path / "results" / "made", interim=True)
     once = [c.seeds_needed for f in found.families for c in f.comparisons if c.verdict == "inconclusive"]
-    in_all = re.search(r"\((?:\d+ to )?([\d,]+) in all\)", ways())
+    in_all = re.search(r"\(then (?:\d+ to )?([\d,]+) in all\)", ways())
     assert in_all is not None
     assert int(in_all[1]) > max(filter(None, once))
     rest = f"{in_all[0]}, or fresh ones alone (--seeds)."

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
+from rigorkd_analysis.analysis_plan import Plan
+from rigorkd_analysis.tuning import _to_claim
 
 from rigorkd.cli.main import cli
 from rigorkd.report.judging import Question, analysis_of
@@ -137,6 +140,30 @@ def test_no_average_gain_is_to_be_claimed_where_there_is_none(tmp_path: Path, ga
     losses = tmp_path / "errors.csv"
     losses.write_text("\n".join(rows).replace("test_top1", "test_error"))
     assert "claim the average gain" in said("analyze", losses, "--goal", "min") or gains
+
+
+@pytest.mark.parametrize(
+    ("later", "claim"),
+    [
+        (-8.0, "the average is no gain here, so there is none to claim"),
+        (8.0, "claim the average gain where it is one"),
+    ],
+)
+def test_settings_of_later_are_averaged_apart_and_claimed_so(later: float, claim: str) -> None:
+    """Planned settings have an average of their own, so that no average is over all of them."""
+    names = ("base", "T1", "T4", "T8", "T16")
+    gains = dict(zip(names[1:], (0.5, -5.5, later, later), strict=True))
+    every = [SimpleNamespace(a=name, mean_diff=gain) for name, gain in gains.items()]
+    averages = [
+        SimpleNamespace(weights={a: 0.5, b: 0.5, "base": -1.0}, mean_diff=(gains[a] + gains[b]) / 2)
+        for a, b in (("T1", "T4"), ("T8", "T16"))
+    ]
+    found = [
+        SimpleNamespace(name="gains", comparisons=every),
+        SimpleNamespace(name="overall", comparisons=averages),
+    ]
+    question = SimpleNamespace(plan=Plan(planned=True), sign=1, runs=SimpleNamespace(cells=names))
+    assert _to_claim(question, found, [[1, 2, 3, 4]]) == claim  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("n", "told"), [(2, "; nearly nothing can be shown"), (4, ""), (5, None)])
