@@ -26,8 +26,20 @@ from rigorkd.report.headline import (
     what_holds,
     what_next,
 )
+from rigorkd.report.images_table import images_table
 from rigorkd.report.numbers import MetricNumbers, Numbers, between, p_heading, verdict
-from rigorkd.report.page import DECIDED, STARRED, Cell, Column, Entry, Page, Said, Table, Value, listed
+from rigorkd.report.page import (
+    DECIDED,
+    STARRED,
+    Cell,
+    Column,
+    Entry,
+    Page,
+    Said,
+    Table,
+    first_of,
+    listed,
+)
 from rigorkd.report.row_names import common_start
 from rigorkd.report.sentences import (
     CHOICES,
@@ -432,36 +444,6 @@ def secondary_table(
     return comparisons_table(analysis, item.family, path, fields, say, title, text, id=id, most=most)
 
 
-def images_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: int | None = None) -> Table:
-    """Intervals over new seeds, and over new seeds and new test images (or clusters of them)."""
-    gains = {c.name for family in analysis.families if family.name in GAINS for c in family.comparisons}
-    rows = []
-    for at, item in enumerate(analysis.images[:most]):
-        path = f"images/{at}"
-        name = f"{item.a} vs {item.b}"
-        fields = ("mean_diff", "seeds_only_ci", "ci")
-        agreement = Value(f"{100 * item.agreement:.1f} %", item.agreement, f"{path}/agreement")
-        shown = (say.show(item, field, path, signed=True) for field in fields)
-        rows.append((item.a if name in gains else name, *shown, agreement))
-    first = analysis.images[0]
-    unit = first.unit
-    new = f"new test {unit}" if first.clusters is None else f"new clusters of test {unit}"
-    groups = "" if first.clusters is None else f" in {first.clusters:,} clusters"
-    columns = (
-        *(Column("comparison"), Column("diff" if say.narrow else "difference", True)),
-        *(Column("new seeds", True), Column(f"new seeds and {unit}", True)),
-        Column("agree", True, "predictions that the two cells share, seed by seed"),
-    )
-    text = (
-        f"{percent_text(1 - analysis.alpha)} intervals of the difference in "
-        f"{'top-1' if unit == 'images' else 'right answers, in points'}, uncorrected, over new "
-        f"seeds on these {first.images:,} test {unit}{groups}, and over new seeds and {new}; "
-        "agree: predictions that the two cells share, seed by seed."
-        + first_of(most, len(analysis.images), "comparisons")
-    )
-    return Table(f"New test {unit}", columns, tuple(rows), text, id=id)
-
-
 def sequential_table(
     analysis: Analysis,
     found: Sequential,
@@ -568,11 +550,6 @@ def cells_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: i
         text,
         id=id,
     )
-
-
-def first_of(most: int | None, total: int, what: str) -> str:
-    """What a table that was cut says of it."""
-    return f" The first {most} of {total:,} {what}." if most is not None and total > most else ""
 
 
 def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:

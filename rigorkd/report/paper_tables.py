@@ -26,7 +26,7 @@ from rigorkd.report.conditions import caption_under_conditions, under_conditions
 from rigorkd.report.evidence import CellFacts, Evidence, Latency, grids
 from rigorkd.report.headline import headline
 from rigorkd.report.numbers import Numbers, p_heading, verdict
-from rigorkd.report.page import MISSING, Cell, Column, Entry, Page, Table
+from rigorkd.report.page import MISSING, POST_HOC, Cell, Column, Entry, Page, Table
 from rigorkd.report.sentences import (
     CORRECTIONS,
     equivalent_by,
@@ -390,10 +390,6 @@ def _tested(c: Comparison, say: Numbers, evidence: Evidence) -> list[Entry]:
     fields = ("mean_diff", "ci", *["ci_simultaneous"] * _corrected(evidence), "p_adjusted")
     shown = [say.show(c, field, signed=True) for field in fields]
     return [*shown, marked(evidence, c, verdict(c.verdict, c.magnitude, starred=bool(warned_of(c))))]
-
-
-POST_HOC = " †"
-"""What marks a row whose question was not planned, among rows whose was, or was once."""
 
 
 def marked(evidence: Evidence, c: Comparison, entry: Cell) -> Cell:
