@@ -43,12 +43,12 @@ from rigorkd.report.page import (
 from rigorkd.report.row_names import common_start
 from rigorkd.report.sentences import (
     CHOICES,
-    CORRECTIONS,
     QUESTIONS,
     about,
     asked_once,
     averaged_over,
     banner_of,
+    corrected_by,
     equivalent_by,
     factorial_sentences,
     grouped,
@@ -213,8 +213,7 @@ def _of_family(analysis: Analysis, family: Family) -> list[str]:
 
 def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str:
     """n, test, correction, what was planned, in two lines."""
-    m = family.corrected_over
-    corrected = f"{CORRECTIONS[analysis.correction]} over {m}" if m > 1 else "one comparison"
+    corrected = corrected_by(analysis, [family], str(family.corrected_over))
     over = f" over {averaged_over(family)}" * any(c.settings for c in family.comparisons)
     parts = [
         f"{analysis.metric}{' in percent' if say.unit == ' points' else ''} ({aim(analysis.goal)})",
@@ -353,7 +352,7 @@ def _column(analysis: Analysis, family: Family, field: str, say: MetricNumbers) 
 def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bool = True) -> str:
     """n, test, correction, size, what was planned, what is held fixed; `power` explains its columns."""
     seeds = numbers_of(analysis, family) + ("" if is_unpaired(family) else " paired by seed")
-    over = f"{CORRECTIONS[analysis.correction]} over {count(family.corrected_over, 'comparison')}"
+    over = corrected_by(analysis, [family], f"{family.corrected_over} comparisons")
     versus = (
         f"each cell minus {minus(family)}, averaged over {averaged_over(family)}"
         if family.name == "overall"
@@ -437,8 +436,8 @@ def secondary_table(
     title, path = f"Secondary: {item.metric}", f"secondary/{position}/family"
     text = (
         f"{item.metric} ({aim(item.goal)}), a secondary metric: each cell minus {minus(item.family)}, "
-        f"{test_of(item.family)}, {CORRECTIONS[analysis.correction]} over "
-        f"{count(item.family.size, 'comparison')} of it alone." + some_not_valid([item.family])
+        f"{test_of(item.family)}, {corrected_by(analysis, [item.family], f'{item.family.size} comparisons')} "
+        "of it alone." + some_not_valid([item.family]) + some_not_valid([item.family])
     )
     text += STARRED * any(c.warnings for c in item.family.comparisons)
     return comparisons_table(analysis, item.family, path, fields, say, title, text, id=id, most=most)
@@ -516,7 +515,10 @@ def _sequential_caption(analysis: Analysis, found: Sequential, say: MetricNumber
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by the interval")
-    text = "; ".join(parts) + ". Difference and interval are those at the last seed, p the smallest so far; "
+    text = (
+        "; ".join(parts)
+        + ". Intervals are around the difference at the last seed, p is the smallest so far; "
+    )
     text += "– is an infinite interval, or not decided."
     if analysis.conditioned_on and not short:
         text += f" Conditioned on: {', '.join(analysis.conditioned_on)}."

@@ -28,7 +28,7 @@ from rigorkd.report.headline import headline
 from rigorkd.report.numbers import Numbers, p_heading, verdict
 from rigorkd.report.page import MISSING, POST_HOC, Cell, Column, Entry, Page, Table
 from rigorkd.report.sentences import (
-    CORRECTIONS,
+    corrected_by,
     equivalent_by,
     holm_is_sharper,
     is_unpaired,
@@ -520,7 +520,7 @@ def _averages_said(evidence: Evidence, averages: list[Comparison]) -> str:
     sizes = " and over ".join(
         f"{count(family.size, 'average gain')} ({_status(evidence, family)})" for family in judged
     )
-    how = f"{CORRECTIONS[analysis.correction]} over {sizes}"
+    how = corrected_by(analysis, judged, sizes)
     return (
         f" Average gain: the mean of the gains of these settings ({settings}), a question of its own, "
         f"{how}, and p and intervals are of that."
@@ -593,7 +593,7 @@ def tests_said(evidence: Evidence, cells: Collection[str], *, of_all: bool, name
         for family in families
     )
     tests = " and ".join(dict.fromkeys(map(test_of, families)))
-    text = f"two-sided {tests}, {CORRECTIONS[analysis.correction]} over {over}"
+    text = f"two-sided {tests}, {corrected_by(analysis, families, over)}"
     if analysis.sesoi is not None:  # before what stands apart: a note may be a sentence of its own
         say = Numbers(analysis)
         text += f", equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests"

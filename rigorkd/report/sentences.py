@@ -166,6 +166,13 @@ def name_of(family: Family, comparison: Comparison) -> str:
     return comparison.called or quoted(comparison.name, comparison.stands_for)
 
 
+def corrected_by(analysis: Analysis, families: Sequence[Family], sizes: str) -> str:
+    """The correction over families of these `sizes`; of one comparison alone there is none."""
+    if [family.corrected_over for family in families] == [1]:
+        return "one comparison" + "".join(sizes.partition(" (")[1:])
+    return f"{CORRECTIONS[analysis.correction]} over {sizes}"
+
+
 def averaged_over(family: Family) -> str:
     """The cells that a family's averages are over, with their settings where these are not all there are."""
     told = dict.fromkeys(c.settings for c in family.comparisons)
