@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -58,7 +59,8 @@ def told(study: Path, form: str) -> str:
         done = CliRunner().invoke(cli, ["report", str(study)], catch_exceptions=False)
         assert done.exit_code == 0, done.output
         text = (study / "report.html").read_text()
-        return text[(at := text.index('id="images-table"')) : text.index("<h", at)]
+        at = text.index('id="images-table"')
+        return re.sub("<[^>]*>", " ", text[at : text.index("</section>", at)])
     text = analysed(study, "--all", "--format", form)
     ends = {"table": "\nCells\n", "markdown": "### Cells", "latex": "\\end{table}"}[form]
     text = text[(at := text.index("New test images")) : text.index(ends, at)]
