@@ -16,6 +16,7 @@ from rigorkd_analysis.likeness import unlike
 from rigorkd_analysis.paper_sentences import (
     Context,
     Facts,
+    beside,
     conjunction,
     sentence,
     with_cautions,
@@ -403,6 +404,19 @@ def images_of(
         return None
     a, b = (question.runs.cells[cell] for cell in part.pair)
     return images.get((a, b))
+
+
+def cautioned(images: Sequence[ImageComparison], families: Sequence[Family]) -> tuple[ImageComparison, ...]:
+    """The intervals over new test images, whose sentences say what verdicts on the same cells are warned of.
+
+    So they do why such a verdict is not valid: an interval of the same seeds, seen as often, is no better.
+    """
+
+    def told(one: ImageComparison) -> list[str]:
+        asked = [c for f in families for c in f.comparisons if (c.a, c.b) == (one.a, one.b)]
+        return [text for c in asked for text in (c.not_valid or "", *beside(c.not_valid, c.warnings)) if text]
+
+    return tuple(replace(one, says=with_cautions(one.says, told(one))) for one in images)
 
 
 def on_images(question: Question, part: Hypothesis, seen: ImageComparison | None) -> str:

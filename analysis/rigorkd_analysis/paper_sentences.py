@@ -163,6 +163,17 @@ def in_brief(warning: str) -> str:
     return _ADVICE.sub("", warning)
 
 
+def beside(not_valid: str | None, warnings: Sequence[str]) -> tuple[str, ...]:
+    """The warnings of a comparison in brief, but for why its verdict is not valid, which is told first."""
+    fell = (not_valid or "").partition(": ")[2]
+    told = dict.fromkeys(map(in_brief, warnings))
+    return tuple(
+        text
+        for text in told
+        if text != not_valid and not ((fact := text.partition(": ")[2]) and fact in fell)
+    )
+
+
 _ADVICE = re.compile(
     r"(; |: )(let |give |remove |if it shapes results|if that is by design|the sequential verdicts"
     r"|--sequential).*$"

@@ -212,6 +212,14 @@ class Analysis:
         """The first family of this name, if any."""
         return next((family for family in self.families if family.name == name), None)
 
+    def asking(self, a: str, b: str) -> list[tuple[Family, Comparison]]:
+        """The comparisons of a pair of cells, those that were planned first.
+
+        They are found by their cells: one that has a name of its own is not called `a vs b`.
+        """
+        found = [(f, c) for f in self.families for c in f.comparisons if (c.a, c.b) == (a, b)]
+        return sorted(found, key=lambda item: not item[0].planned)
+
     @property
     def lead(self) -> Family | None:
         """The one family that a headline speaks of: the primary question, else the overall one, else gains.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rigorkd_analysis.analysis_plan import TABLE_CONDITIONS, Pair, Plan
 from rigorkd_analysis.baseline_matching import Matcher
-from rigorkd_analysis.families import build_family, images_of, on_images
+from rigorkd_analysis.families import build_family, cautioned, images_of, on_images
 from rigorkd_analysis.hypotheses import all_gains, all_pairs, averages, resolve
 from rigorkd_analysis.likeness import copied, may_be_methods, on_what
 from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy, is_top5, sesoi_off_scale, words_of
@@ -95,7 +95,7 @@ def analyze(
         families=tuple(beside_gains(question, found)),
         best=best_cells(question, runs, matcher.rest_of_name),
         factorial=beside_factorials(question, factorials(question), found),
-        images=images,
+        images=cautioned(images, found),
         sequential=sequential_analysis(
             question,
             [

@@ -26,17 +26,29 @@ from rigorkd.report.headline import (
     what_holds,
     what_next,
 )
+from rigorkd.report.images_table import images_table
 from rigorkd.report.numbers import MetricNumbers, Numbers, between, p_heading, verdict
-from rigorkd.report.page import DECIDED, STARRED, Cell, Column, Entry, Page, Said, Table, Value, listed
+from rigorkd.report.page import (
+    DECIDED,
+    STARRED,
+    Cell,
+    Column,
+    Entry,
+    Page,
+    Said,
+    Table,
+    first_of,
+    listed,
+)
 from rigorkd.report.row_names import common_start
 from rigorkd.report.sentences import (
     CHOICES,
-    CORRECTIONS,
     QUESTIONS,
     about,
     asked_once,
     averaged_over,
     banner_of,
+    corrected_by,
     equivalent_by,
     factorial_sentences,
     grouped,
@@ -201,8 +213,7 @@ def _of_family(analysis: Analysis, family: Family) -> list[str]:
 
 def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str:
     """n, test, correction, what was planned, in two lines."""
-    m = family.corrected_over
-    corrected = f"{CORRECTIONS[analysis.correction]} over {m}" if m > 1 else "one comparison"
+    corrected = corrected_by(analysis, [family], str(family.corrected_over))
     over = f" over {averaged_over(family)}" * any(c.settings for c in family.comparisons)
     parts = [
         f"{analysis.metric}{' in percent' if say.unit == ' points' else ''} ({aim(analysis.goal)})",
@@ -341,7 +352,7 @@ def _column(analysis: Analysis, family: Family, field: str, say: MetricNumbers) 
 def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bool = True) -> str:
     """n, test, correction, size, what was planned, what is held fixed; `power` explains its columns."""
     seeds = numbers_of(analysis, family) + ("" if is_unpaired(family) else " paired by seed")
-    over = f"{CORRECTIONS[analysis.correction]} over {count(family.corrected_over, 'comparison')}"
+    over = corrected_by(analysis, [family], f"{family.corrected_over} comparisons")
     versus = (
         f"each cell minus {minus(family)}, averaged over {averaged_over(family)}"
         if family.name == "overall"
@@ -425,41 +436,11 @@ def secondary_table(
     title, path = f"Secondary: {item.metric}", f"secondary/{position}/family"
     text = (
         f"{item.metric} ({aim(item.goal)}), a secondary metric: each cell minus {minus(item.family)}, "
-        f"{test_of(item.family)}, {CORRECTIONS[analysis.correction]} over "
-        f"{count(item.family.size, 'comparison')} of it alone." + some_not_valid([item.family])
+        f"{test_of(item.family)}, {corrected_by(analysis, [item.family], f'{item.family.size} comparisons')} "
+        "of it alone." + some_not_valid([item.family]) + some_not_valid([item.family])
     )
     text += STARRED * any(c.warnings for c in item.family.comparisons)
     return comparisons_table(analysis, item.family, path, fields, say, title, text, id=id, most=most)
-
-
-def images_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: int | None = None) -> Table:
-    """Intervals over new seeds, and over new seeds and new test images (or clusters of them)."""
-    gains = {c.name for family in analysis.families if family.name in GAINS for c in family.comparisons}
-    rows = []
-    for at, item in enumerate(analysis.images[:most]):
-        path = f"images/{at}"
-        name = f"{item.a} vs {item.b}"
-        fields = ("mean_diff", "seeds_only_ci", "ci")
-        agreement = Value(f"{100 * item.agreement:.1f} %", item.agreement, f"{path}/agreement")
-        shown = (say.show(item, field, path, signed=True) for field in fields)
-        rows.append((item.a if name in gains else name, *shown, agreement))
-    first = analysis.images[0]
-    unit = first.unit
-    new = f"new test {unit}" if first.clusters is None else f"new clusters of test {unit}"
-    groups = "" if first.clusters is None else f" in {first.clusters:,} clusters"
-    columns = (
-        *(Column("comparison"), Column("diff" if say.narrow else "difference", True)),
-        *(Column("new seeds", True), Column(f"new seeds and {unit}", True)),
-        Column("agree", True, "predictions that the two cells share, seed by seed"),
-    )
-    text = (
-        f"{percent_text(1 - analysis.alpha)} intervals of the difference in "
-        f"{'top-1' if unit == 'images' else 'right answers, in points'}, uncorrected, over new "
-        f"seeds on these {first.images:,} test {unit}{groups}, and over new seeds and {new}; "
-        "agree: predictions that the two cells share, seed by seed."
-        + first_of(most, len(analysis.images), "comparisons")
-    )
-    return Table(f"New test {unit}", columns, tuple(rows), text, id=id)
 
 
 def sequential_table(
@@ -534,7 +515,10 @@ def _sequential_caption(analysis: Analysis, found: Sequential, say: MetricNumber
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by the interval")
-    text = "; ".join(parts) + ". Difference and interval are those at the last seed, p the smallest so far; "
+    text = (
+        "; ".join(parts)
+        + ". Intervals are around the difference at the last seed, p is the smallest so far; "
+    )
     text += "– is an infinite interval, or not decided."
     if analysis.conditioned_on and not short:
         text += f" Conditioned on: {', '.join(analysis.conditioned_on)}."
@@ -568,11 +552,6 @@ def cells_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: i
         text,
         id=id,
     )
-
-
-def first_of(most: int | None, total: int, what: str) -> str:
-    """What a table that was cut says of it."""
-    return f" The first {most} of {total:,} {what}." if most is not None and total > most else ""
 
 
 def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:

@@ -70,7 +70,7 @@ Parts = tuple[tuple[str, ...], tuple[Table, ...], tuple[str, ...], list[tuple[st
 
 
 def _correction(result: Compared, size: int) -> str:
-    return f"{CORRECTIONS[result.correction]} over {count(size, 'comparison')}"
+    return f"{CORRECTIONS[result.correction]} over {size} comparisons" if size > 1 else "one comparison"
 
 
 # ------------------------------------------------------------------------------------------ two studies

@@ -76,6 +76,14 @@ class Column:
     detail: bool = False
 
 
+def first_of(most: int | None, total: int, what: str) -> str:
+    """What a table that was cut says of it."""
+    return f" The first {most} of {total:,} {what}." if most is not None and total > most else ""
+
+
+POST_HOC = " †"
+"""What marks a row whose question was not planned, among rows whose was, or was once."""
+
 DECIDED = "Rows in bold are decided: better, worse or equivalent."
 """What the rows of verdicts are that are set in bold: a reader would take it for the best."""
 

@@ -26,9 +26,9 @@ from rigorkd.report.conditions import caption_under_conditions, under_conditions
 from rigorkd.report.evidence import CellFacts, Evidence, Latency, grids
 from rigorkd.report.headline import headline
 from rigorkd.report.numbers import Numbers, p_heading, verdict
-from rigorkd.report.page import MISSING, Cell, Column, Entry, Page, Table
+from rigorkd.report.page import MISSING, POST_HOC, Cell, Column, Entry, Page, Table
 from rigorkd.report.sentences import (
-    CORRECTIONS,
+    corrected_by,
     equivalent_by,
     holm_is_sharper,
     is_unpaired,
@@ -392,10 +392,6 @@ def _tested(c: Comparison, say: Numbers, evidence: Evidence) -> list[Entry]:
     return [*shown, marked(evidence, c, verdict(c.verdict, c.magnitude, starred=bool(warned_of(c))))]
 
 
-POST_HOC = " †"
-"""What marks a row whose question was not planned, among rows whose was, or was once."""
-
-
 def marked(evidence: Evidence, c: Comparison, entry: Cell) -> Cell:
     """The entry of a gain with the sign that it came after the plan, where others of the study did not."""
     return replace(entry, parts=(*entry.parts, POST_HOC)) if _is_post_hoc(evidence, c) else entry
@@ -524,7 +520,7 @@ def _averages_said(evidence: Evidence, averages: list[Comparison]) -> str:
     sizes = " and over ".join(
         f"{count(family.size, 'average gain')} ({_status(evidence, family)})" for family in judged
     )
-    how = f"{CORRECTIONS[analysis.correction]} over {sizes}"
+    how = corrected_by(analysis, judged, sizes)
     return (
         f" Average gain: the mean of the gains of these settings ({settings}), a question of its own, "
         f"{how}, and p and intervals are of that."
@@ -598,7 +594,7 @@ def tests_said(evidence: Evidence, cells: Collection[str], *, of_all: bool, name
         f"{count(family.size, 'gain')} ({_which(evidence, family)})" for family in families
     )
     tests = " and ".join(dict.fromkeys(map(test_of, families)))
-    text = f"two-sided {tests}, {CORRECTIONS[analysis.correction]} over {over}"
+    text = f"two-sided {tests}, {corrected_by(analysis, families, over)}"
     if analysis.sesoi is not None:  # before what stands apart: a note may be a sentence of its own
         say = Numbers(analysis)
         text += f", equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests"

@@ -23,7 +23,6 @@ from rigorkd.report.analysis_page import (
     caption,
     cells_table,
     comparisons_table,
-    images_table,
     says_secondary,
     secondary_table,
     sequential_table,
@@ -40,6 +39,7 @@ from rigorkd.report.headline import (
     ways_to_add,
     what_fell,
 )
+from rigorkd.report.images_table import images_table
 from rigorkd.report.numbers import Numbers
 from rigorkd.report.page import Block, Chart, Count, Page, Prose, Said, Section, Table, Tally, listed
 from rigorkd.report.sentences import (

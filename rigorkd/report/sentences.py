@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from rigorkd_analysis.paper_sentences import in_brief, with_cautions
+from rigorkd_analysis.paper_sentences import beside, with_cautions
 from rigorkd_analysis.questions import quoted
 from rigorkd_analysis.results import (
     GAINS,
@@ -138,7 +138,11 @@ def not_valid(family: Family) -> str:
 
 def some_not_valid(families: Iterable[Family]) -> str:
     """What a caption says of verdicts that are not valid at alpha, "" where all are."""
-    every = [(name_of(family, c), c) for family in families for c in family.comparisons]
+    return not_valid_said([(name_of(family, c), c) for family in families for c in family.comparisons])
+
+
+def not_valid_said(every: Sequence[tuple[str, Comparison]], whatever: str = "p is") -> str:
+    """The same of named comparisons, `whatever` a table shows beside them."""
     reasons: dict[str, list[str]] = {}
     for name, c in every:
         if c.not_valid:
@@ -151,7 +155,7 @@ def some_not_valid(families: Iterable[Family]) -> str:
         for why, names in reasons.items()
     ]
     more = f" and {len(told) - 3} more" if len(told) > 3 else ""
-    return f" Inconclusive whatever p is: {'; '.join(told[:3])}{more}."
+    return f" Inconclusive whatever {whatever}: {'; '.join(told[:3])}{more}."
 
 
 def name_of(family: Family, comparison: Comparison) -> str:
@@ -160,6 +164,13 @@ def name_of(family: Family, comparison: Comparison) -> str:
     if gain and comparison.a is not None:
         return comparison.a
     return comparison.called or quoted(comparison.name, comparison.stands_for)
+
+
+def corrected_by(analysis: Analysis, families: Sequence[Family], sizes: str) -> str:
+    """The correction over families of these `sizes`; of one comparison alone there is none."""
+    if [family.corrected_over for family in families] == [1]:
+        return "one comparison" + "".join(sizes.partition(" (")[1:])
+    return f"{CORRECTIONS[analysis.correction]} over {sizes}"
 
 
 def averaged_over(family: Family) -> str:
@@ -436,14 +447,15 @@ def with_status(analysis: Analysis) -> Analysis:
     A page says so before the sentence (`Said.lead`), a document has nothing that a sentence keeps when it is
     taken out.
     """
-    planned = {c.name for family in analysis.families if family.planned for c in family.comparisons}
     lead = _lead_of_factorial(analysis)
     return replace(
         analysis,
         families=tuple(map(_family_with_status, analysis.families)),
         factorial=tuple(_led(item, lead) for item in analysis.factorial),
         images=tuple(
-            _led(item, "" if f"{item.a} vs {item.b}" in planned else "exploratory")
+            _led(
+                item, next((lead_of(family) for family, _ in analysis.asking(item.a, item.b)), "exploratory")
+            )
             for item in analysis.images
         ),
         secondary=tuple(
@@ -540,13 +552,7 @@ MOST_REASONS = 6
 
 def warned_of(comparison: Comparison) -> tuple[str, ...]:
     """The warnings of a comparison in brief, but for why it is not valid: `some_not_valid` says that."""
-    fell = (comparison.not_valid or "").partition(": ")[2]
-    told = dict.fromkeys(map(in_brief, comparison.warnings))
-    return tuple(
-        text
-        for text in told
-        if text != comparison.not_valid and not ((fact := text.partition(": ")[2]) and fact in fell)
-    )
+    return beside(comparison.not_valid, comparison.warnings)
 
 
 def reasons(named: Iterable[tuple[str, Comparison]]) -> str:

@@ -457,8 +457,8 @@ def test_new_images_in_words(table_of):
     numbers = (one.mean_diff, one.seeds_only_ci_low, one.seeds_only_ci_high, one.ci_low, one.ci_high)
     mean, *ends = (f"{number:+.2f}".replace("-", "−") for number in numbers)
     assert one.says == (
-        f"kd vs base: {mean} points; 95 % CI over new seeds {ends[0]} to {ends[1]}, over new seeds and new "
-        f"images {ends[2]} to {ends[3]} (n = 3 seeds, 40 images)."
+        f"kd vs base: {mean} points; uncorrected 95 % CI over new seeds {ends[0]} to {ends[1]}, over new "
+        f"seeds and new images {ends[2]} to {ends[3]} (n = 3 seeds, 40 images)."
     )
     (lone,) = analyze(frame[frame.seed < 1], predictions=predictions).images
     assert "CI over new seeds unknown, over new seeds and new images unknown (n = 1 seeds" in lone.says

@@ -171,7 +171,7 @@ def test_the_average_gain_has_a_row_with_its_verdict_and_what_it_is_over(study: 
         "Average gain: the mean of the gains of these settings (kd: average of 5 (T, alpha): kd-T2-a0.5, "
         in table.caption
     )
-    assert "a question of its own, Holm over 1 average gain (planned)" in table.caption
+    assert "a question of its own, one comparison (planned)" in table.caption
     assert "average of 5" in form(paper_table(study, "gains", "ablation"))
     assert "Average gain" not in paper_table(study, "gains").tables[0].caption, (
         "its settings have no row there"

@@ -170,7 +170,10 @@ def test_the_caption_of_sequential_verdicts_says_which_p_it_is_and_what_became_o
     for question in (Question(sequential=True), Question(sequential=True, alpha=0.04)):
         found = analysis_of(source, question, images=False)
         (table,) = (one for one in analysis_page(found).tables if one.title.startswith("Sequential"))
-        assert "interval are those at the last seed, p the smallest so far; – is" in table.caption
+        assert (
+            "Intervals are around the difference at the last seed, p is the smallest so far; – is"
+            in table.caption
+        )
         reason = "" if question.alpha is None else found.families[0].demoted
         assert ("exploratory: planned, but " in table.caption) == bool(reason)
         assert reason in table.caption

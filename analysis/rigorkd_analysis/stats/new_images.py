@@ -381,9 +381,10 @@ def _compare(
     def interval(low: float | None, high: float | None) -> str:
         return "unknown" if low is None or high is None else f"{_signed(low)} to {_signed(high)}"
 
+    among = " among converged seeds" if question.runs.diverged[[a, b]].any() else ""
     says = (
-        f"{names[0]} vs {names[1]}: {_signed(found.mean)} points; {share} CI over new seeds "
-        f"{interval(found.seeds_low, found.seeds_high)}, over new seeds and new "
+        f"{names[0]} vs {names[1]}: {_signed(found.mean)} points{among}; uncorrected {share} CI over new "
+        f"seeds {interval(found.seeds_low, found.seeds_high)}, over new seeds and new "
         f"{first.unit} {interval(found.low, found.high)} (n = {len(pairs)} seeds, {several})."
     )
     return ImageComparison(
