@@ -559,7 +559,7 @@ def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:
     if teachers:
         per_seed = all(cell.per_seed for cell in teachers)
         conditions.append("teacher per seed" if per_seed else "one fixed teacher for all seeds")
-    if any(cell.role == "start" for cell in protocol.cells):
+    if any(cell.role == "start" and cell.trainer is not None for cell in protocol.cells):
         conditions.append("start per seed")
     starts = {str(cell.start) for cell in protocol.cells if cell.role == "student"}
     if starts - {"random"} and not any(cell.trainer is not None for cell in protocol.cells):

@@ -54,3 +54,13 @@ def _said(caption: str, told: Iterable[str]) -> str:
         return caption
     said, star = caption.removesuffix(STARRED), STARRED * caption.endswith(STARRED)
     return f"{said}{' ' * bool(said)}Note: {'; '.join(left)}.{star}"
+
+
+def seconds_note(measured: Iterable[str]) -> str:
+    """What is to be known of seconds of training: no record tells what else the machine did meanwhile."""
+    if "train_seconds" not in measured:
+        return ""
+    return (
+        " Seconds of training are as each run took them; how many runs were trained side by side on the "
+        "machine is not known, so they are not comparable between cells."
+    )

@@ -22,7 +22,7 @@ from rigorkd.errors import InputError
 from rigorkd.metrics import BY_NAME, shown
 from rigorkd.report import row_parts
 from rigorkd.report.analysis_page import cells_table
-from rigorkd.report.conditions import caption_under_conditions, under_conditions
+from rigorkd.report.conditions import caption_under_conditions, seconds_note, under_conditions
 from rigorkd.report.evidence import CellFacts, Evidence, Latency, grids
 from rigorkd.report.headline import headline
 from rigorkd.report.numbers import Numbers, p_heading, verdict
@@ -524,16 +524,6 @@ def _averages_said(evidence: Evidence, averages: list[Comparison]) -> str:
     return (
         f" Average gain: the mean of the gains of these settings ({settings}), a question of its own, "
         f"{how}, and p and intervals are of that."
-    )
-
-
-def seconds_note(measured: Iterable[str]) -> str:
-    """What is to be known of seconds of training: no record tells what else the machine did meanwhile."""
-    if "train_seconds" not in measured:
-        return ""
-    return (
-        " Seconds of training are as each run took them; how many runs were trained side by side on the "
-        "machine is not known, so they are not comparable between cells."
     )
 
 

@@ -12,10 +12,10 @@ from rigorkd_analysis.stats.anova import whose
 from rigorkd_analysis.wording import number_text
 
 from rigorkd.metrics import NAMES, Metric, shown
+from rigorkd.report.conditions import seconds_note
 from rigorkd.report.evidence import CellFacts, Evidence, grids
 from rigorkd.report.numbers import MetricNumbers, Numbers, count
 from rigorkd.report.page import MISSING, Cell, Column, Entry, Table, Value, first_of
-from rigorkd.report.paper_tables import seconds_note
 from rigorkd.report.sentences import who
 
 _Chosen = Pick | LeaveOneSeedOut | Optimism

@@ -10,7 +10,7 @@ from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.wording import number_text, percent_text
 
 from rigorkd.metrics import BY_NAME
-from rigorkd.report.conditions import caption_under_conditions
+from rigorkd.report.conditions import caption_under_conditions, seconds_note
 from rigorkd.report.evidence import CellFacts, Evidence, Images
 from rigorkd.report.layouts.layout_spec import Block, HeatLayout, RowsLayout, Shown, TableLayout
 from rigorkd.report.layouts.wanted_cells import Wanted, called, gain_of, lacking, setting, wanted
@@ -22,7 +22,6 @@ from rigorkd.report.paper_tables import (
     marked,
     mean_std,
     pairing,
-    seconds_note,
     spread_said,
     tests_said,
     verdicts_said,
