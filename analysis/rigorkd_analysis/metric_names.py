@@ -231,6 +231,10 @@ def unit_of(metric: str, largest: float) -> str:
     return _UNITS.get(words_of(metric)[-1], "") if words_of(metric) else ""
 
 
+_ON_WHAT = frozenset({"test", "val", "valid", "validation", "eval", "train"})
+"""What a metric is of, said before it: `acc_test` is the test accuracy."""
+
+
 def label(metric: str) -> str:
     """The metric in words: `test_top1` is "test top-1", `latency_ms` is "latency"."""
     tokens = words_of(metric)
@@ -238,4 +242,6 @@ def label(metric: str) -> str:
         tokens = tokens[:-1]
     # `test_metrics.macro_f1` is where a program keeps it, and no word of the metric
     tokens = [token for token in tokens if token not in ("metric", "metrics")] or tokens
+    if len(tokens) == 2 and tokens[1] in _ON_WHAT and tokens[0] in {*_WORDS, "accuracy", "error", "loss"}:
+        tokens = tokens[::-1]  # `acc_test`
     return " ".join(_WORDS.get(token, token) for token in tokens) or metric

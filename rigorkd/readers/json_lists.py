@@ -16,6 +16,9 @@ from rigorkd.text import some_of
 LISTS = "lists of numbers, which are no rows: "
 """How it begins what is said of lists that were not read."""
 
+ROWS = "lists of objects, as of epochs, beside the single values: "
+"""The same of lists of objects."""
+
 MAY_BE = "lists may be epochs or parts of a run as well as results of seeds: "
 WRITE_THEM = (
     "if they are each method's results, write these lists alone, each under its method: "
@@ -149,6 +152,18 @@ def unread_lists(rows: list[Any]) -> str:
         if numbers_of(item)
     ]
     return LISTS + some_of(list(dict.fromkeys(found)), 6) if found else ""
+
+
+def unread_rows(rows: list[Any]) -> str:
+    """What to say of the lists of objects in rows, such as a history of epochs; "" where there are none."""
+    found = [
+        name
+        for row in rows
+        if isinstance(row, Mapping)
+        for name, item in flat(row).items()
+        if isinstance(item, list) and len(item) > 1 and all(isinstance(one, Mapping) for one in item)
+    ]
+    return ROWS + some_of(list(dict.fromkeys(found)), 6) if found else ""
 
 
 def _named(names: list[str]) -> dict[str, dict[str, str]] | None:

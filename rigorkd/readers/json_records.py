@@ -18,6 +18,7 @@ from rigorkd.readers.json_lists import (
     refuse_curves,
     seeds_among,
     unread_lists,
+    unread_rows,
 )
 from rigorkd.readers.known_names import canonical, seed_in
 from rigorkd.readers.raw import RawTable, flat, table_of
@@ -37,8 +38,7 @@ def read_json_lines(file: str, content: bytes) -> RawTable:
         whole.append(value)
     if not rows:
         raise InputError(f"{file}: the file is empty", hint="one JSON object per line and run")
-    unread = unread_lists(whole)
-    dropped = [unread] if unread else []
+    dropped = [told for told in (unread_lists(whole), unread_rows(whole)) if told]
     return table_of(rows, [file] * len(rows), "JSON Lines", lines=lines, dropped=dropped)
 
 
@@ -82,7 +82,8 @@ def json_table(file: str, value: Any) -> RawTable:
     unread, single = unread_lists(rows), [scalars(row) for row in rows]
     if unread and not any(single):
         raise InputError(f"{file}: {MAY_BE}{unread.removeprefix(LISTS)}", hint=WRITE_THEM)
-    return table_of(single, [file] * len(rows), "JSON", dropped=[unread] if unread else [])
+    dropped = [told for told in (unread, unread_rows(rows)) if told]
+    return table_of(single, [file] * len(rows), "JSON", dropped=dropped)
 
 
 _Listed = tuple[list[dict[str, object]], dict[str, str]]

@@ -15,6 +15,7 @@ from rigorkd_analysis.runs import mixed_settings
 from rigorkd.errors import InputError
 from rigorkd.readers.draft import Draft, averaged_over, kinds_of_seeds, original
 from rigorkd.readers.epochs import select_epochs
+from rigorkd.readers.json_lists import ROWS
 from rigorkd.readers.known_names import INNER, canonical, is_bookkeeping, status_of
 from rigorkd.readers.row_cells import maybe_merged
 from rigorkd.readers.shapes import is_metric
@@ -62,7 +63,13 @@ def epochs(draft: Draft, metric: str | None, *, each: bool = False) -> None:
     """One epoch of every run; `each` takes one of every value of what is averaged within a run."""
     if metric is None or not {"epoch", "step"} & set(draft.frame.columns):
         if draft.asked.select:
-            raise draft.table.error("--select needs a column epoch or step", "leave --select out")
+            logged = any(told.startswith(ROWS) for told in draft.dropped)
+            raise draft.table.error(
+                "--select needs a column epoch or step",
+                "write a row for each epoch, as CSV or JSON Lines, or leave --select out"
+                if logged
+                else "leave --select out",
+            )
         return
     try:
         within = [original(draft, name) for name in averaged_over(draft)] if each else []

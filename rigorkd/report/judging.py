@@ -280,7 +280,7 @@ def _with_cautions(result: Analysis, found: Source) -> Analysis:
             replace(one, says=said(one.says, (cell for test in one.tests for cell in test.cells)))
             for one in result.factorial
         ),
-        best=None if result.best is None else _of_the_best(result.best, chosen),
+        best=None if result.best is None else _of_the_best(result.best, chosen, of_all),
     )
     if (sequential := result.sequential) is None:
         return result
@@ -302,17 +302,20 @@ def _with_cautions(result: Analysis, found: Source) -> Analysis:
     return replace(result, sequential=replace(sequential, comparisons=tuple(comparisons)))
 
 
-def _of_the_best(best: Best, chosen: tuple[str, ...]) -> Best:
-    """What is said of the best cells, with what was left out: a cell that is gone may have been it."""
-    if not chosen:
+def _of_the_best(best: Best, chosen: tuple[str, ...], of_all: tuple[str, ...]) -> Best:
+    """What is said of the best cells, with what was left out: a cell that is gone may have been it.
+
+    So it is with that their numbers were chosen on test data: validation picks none of these.
+    """
+    if not of_all:
         return best
 
     def says(pick: Pick) -> str:
         k = pick.candidates
-        return with_cautions(pick.says.replace(among(k), among(k, left=cells_are_left(chosen))), chosen)
+        return with_cautions(pick.says.replace(among(k), among(k, left=cells_are_left(chosen))), of_all)
 
     picks = tuple(replace(pick, says=says(pick)) for pick in best.validation_pick)
-    return replace(best, validation_pick=picks, left_out=chosen)
+    return replace(best, validation_pick=picks, left_out=of_all)
 
 
 def _doubted(

@@ -389,6 +389,8 @@ def test_metrics_in_words():
         "mean_latency_ms": "mean latency",
         "ms": "ms",
         "train_nll": "training NLL",
+        "acc_test": "test accuracy",
+        "best_val": "best val",
     }
     assert {name: label(name) for name in names} == names
 

@@ -125,7 +125,26 @@ def test_nor_have_files_that_are_called_so(rigorkd, tmp_path):
     found = json.loads(rigorkd("analyze", tmp_path, *asked).stdout)
     assert [family["name"] for family in found["families"]] == ["gains"]
     says = [c["says"] for family in found["families"] for c in family["comparisons"]]
-    assert all(text.endswith("; caution: the epoch of every run was chosen on test data.") for text in says)
+    caution = "; caution: the epoch of every run was chosen on test data."
+    assert all(text.endswith(caution) for text in says)
+    # and what is said of the best: such a number is nothing that validation picked
+    text = rigorkd("analyze", tmp_path, *asked[:-1], "markdown").stdout
+    notes = text.partition("### Notes")[2].partition("### ")[0].strip().splitlines()
+    assert any(line.startswith("- Validation picks ") for line in notes)
+    assert all(line.endswith(caution) for line in notes)
+
+
+def test_a_history_beside_final_numbers_is_said_to_be_left_out(rigorkd, tmp_path):
+    for method in ("plain", "kd"):
+        for seed in range(3):
+            history = [{"epoch": epoch, "val_acc": 60 + epoch, "test_acc": 59 + epoch} for epoch in range(3)]
+            run = {"args": {"method": method, "seed": seed}, "history": history, "final_test_acc": 70 + seed}
+            (tmp_path / f"{method}{seed}.json").write_text(json.dumps(run))
+    said = " ".join(rigorkd("analyze", tmp_path, "--dry-run").stdout.split())
+    assert "left out: lists of objects, as of epochs, beside the single values: history" in said
+    refused = rigorkd("analyze", tmp_path, "--select", "best:val_acc")
+    assert refused.returncode == 2
+    assert "write a row for each epoch, as CSV or JSON Lines" in refused.stderr
 
 
 @pytest.mark.parametrize(("word", "asked"), [("plain", ("--baseline",)), ("kd", ("--compare", "fitnet"))])
