@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,9 @@ _OF_A_RUN = NO_METHODS | frozenset(
 
 _MOST = 100
 """Seeds of one method; longer lists are epochs."""
+_MOST = 500
+"""Values of a list that are compared, each with each."""
+
 _IN_ORDER = 2.2
 """So many standard deviations of Kendall's S away from no order, five places are in full order or none."""
 
@@ -86,6 +89,7 @@ def refuse_curves(file: str, lists: Mapping[str, Sequence[float]]) -> None:
 
 def _in_order(values: Sequence[float]) -> bool:
     """Whether values go one way with their place, by Mann and Kendall's test; those of seeds seldom do."""
+    values = values[:: 1 + len(values) // _MOST]  # a trend is one in some of the values, too
     n = len(values)
     s = sum(
         (later > value) - (later < value) for at, value in enumerate(values) for later in values[at + 1 :]
@@ -144,26 +148,22 @@ def methods_beside(file: str, value: object) -> RawTable | None:
 
 def unread_lists(rows: list[Any]) -> str:
     """What to say of the lists of numbers in rows that are read by their single values; "" where none are."""
-    found = [
-        name
-        for row in rows
-        if isinstance(row, Mapping)
-        for name, item in flat(row).items()
-        if numbers_of(item)
-    ]
-    return LISTS + some_of(list(dict.fromkeys(found)), 6) if found else ""
+    return _said(LISTS, rows, lambda item: bool(numbers_of(item)))
 
 
 def unread_rows(rows: list[Any]) -> str:
     """What to say of the lists of objects in rows, such as a history of epochs; "" where there are none."""
-    found = [
-        name
-        for row in rows
-        if isinstance(row, Mapping)
-        for name, item in flat(row).items()
-        if isinstance(item, list) and len(item) > 1 and all(isinstance(one, Mapping) for one in item)
-    ]
-    return ROWS + some_of(list(dict.fromkeys(found)), 6) if found else ""
+    return _said(ROWS, rows, _are_objects)
+
+
+def _said(lead: str, rows: list[Any], is_meant: Callable[[Any], bool]) -> str:
+    there = (own for row in rows if isinstance(row, Mapping) for own in flat(row).items())
+    found = dict.fromkeys(name for name, item in there if is_meant(item))
+    return lead + some_of(list(found), 6) if found else ""
+
+
+def _are_objects(item: Any) -> bool:
+    return isinstance(item, list) and len(item) > 1 and all(isinstance(one, Mapping) for one in item)
 
 
 def _named(names: list[str]) -> dict[str, dict[str, str]] | None:

@@ -340,6 +340,19 @@ def test_texts_on_which_a_pattern_would_take_for_ever(tmp_path: Path, text: str)
         from_sources([str(tmp_path / "x.csv")], Reading(), None)
 
 
+@pytest.mark.parametrize("rising", [True, False])
+def test_lists_of_very_many_numbers_are_asked_about_at_once(tmp_path: Path, rising: bool) -> None:
+    """Each value is not compared with each of 200,000."""
+    values = list(range(LONG)) if rising else [at * 7919 % 1009 for at in range(LONG)]
+    (tmp_path / "x.json").write_text(json.dumps({"kd": values, "plain": values}))
+    if rising:
+        with pytest.raises(RigorkdError, match="rise or fall with their place"):
+            read_sources([str(tmp_path / "x.json")], Reading())
+    else:
+        with contextlib.suppress(RigorkdError):
+            read_sources([str(tmp_path / "x.json")], Reading())
+
+
 def test_long_names_hold_nothing_known() -> None:
     assert canonical("config." * LONG) is None
     assert seed_in("s1-" * LONG) is None
