@@ -243,8 +243,10 @@ def test_jobs_resume_whatever_ended_them(slurm: Command, tmp_path: Path) -> None
     assert "this job is timed-out" in job_logs(cases["timed-out"].study)
     assert "this job is preempted" in job_logs(cases["preempted"].study)
     for name in ("timed-out", "preempted"):
-        assert "the checkpoints are written" in job_logs(cases[name].study), name
-        assert "Requeued job" in job_logs(cases[name].study), name
+        logs = job_logs(cases[name].study)
+        assert "the checkpoints are written" in logs, name
+        # who queues it again ends it: the job may not live to say so, so its starts are counted
+        assert logs.count("Starting with JobEnvironment") >= 2, f"{name}\n{logs}"
 
 
 def test_a_failing_cell_is_named_and_the_rest_finishes(slurm: Command, tmp_path: Path) -> None:
