@@ -13,7 +13,7 @@ from dataclasses import replace
 from rigorkd_analysis.analysis_plan import Contrast, Pair
 from rigorkd_analysis.columns import sets_up
 from rigorkd_analysis.runs import Runs
-from rigorkd_analysis.short_names import having, plain
+from rigorkd_analysis.short_names import having, plain, same
 from rigorkd_analysis.table_error import TableError
 
 Cells = tuple[int, int]
@@ -58,7 +58,10 @@ def _cells_of(runs: Runs, name: str) -> list[int]:
         return [runs.index[name]]
     if found := having(runs, name):
         return list(found.cells)
-    return [at for cell, at in runs.index.items() if cell.endswith(f"/{name}")] or [runs.position(name)]
+    if cells := [at for cell, at in runs.index.items() if cell.endswith(f"/{name}")]:
+        return cells
+    end = f"/{name}".casefold()
+    return [at for cell, at in runs.index.items() if cell.casefold().endswith(end)] or [runs.position(name)]
 
 
 def _beside(runs: Runs, pair: Pair, a: int, b: int) -> bool:
@@ -155,7 +158,7 @@ def _none_beside(runs: Runs, pair: Pair, a: Sequence[int], b: Sequence[int]) -> 
     mend = ""
     if average:
         mend = f"; --average {shlex.quote(average)}, with a --cell that leaves it out, makes one of several"
-    ends = _paired_ends(runs, a, b)
+    ends = _paired_ends(runs, pair, a, b)
     offered = f"{ends} compares them wherever both are; " if ends else ""
     return TableError(
         f"no cell {pair.a!r} shares the rest with a cell {pair.b!r}{such}",
@@ -163,16 +166,33 @@ def _none_beside(runs: Runs, pair: Pair, a: Sequence[int], b: Sequence[int]) -> 
     )
 
 
-def _paired_ends(runs: Runs, a: Sequence[int], b: Sequence[int]) -> str:
+def _paired_ends(runs: Runs, pair: Pair, a: Sequence[int], b: Sequence[int]) -> str:
     """`--compare DKD-T4 CRD` for cells such as `r20/DKD-T4` and `r20/CRD`, each way that pairs some of them.
 
-    "" where no folders hold one of either: the ends of their names pair nothing then.
+    So of `DKD/r20-T4` and `CRD/r20`, too. "" where names that share the rest are of neither kind.
     """
-    one, other = ({cell: runs.cells[cell].rpartition("/") for cell in cells} for cells in (a, b))
+    one, other = ({cell: runs.cells[cell].split("/") for cell in cells} for cells in (a, b))
     found: dict[tuple[str, str], int] = {}
-    for folder, _, end in one.values():
-        for beside, _, its in other.values():
-            if folder and folder == beside and end != its:
-                found[end, its] = found.get((end, its), 0) + 1
+    for parts in one.values():
+        for its in other.values():
+            if ends := _words_of(pair, parts, its):
+                found[ends] = found.get(ends, 0) + 1
     most = sorted(found, key=lambda ends: -found[ends])[:3]
     return " or ".join(f"--compare {shlex.quote(end)} {shlex.quote(its)}" for end, its in most)
+
+
+def _words_of(pair: Pair, parts: Sequence[str], its: Sequence[str]) -> tuple[str, str] | None:
+    """By which words two names, split into their parts, are each other's, if they share the rest."""
+    if len(parts) < 2 or len(parts) != len(its):
+        return None
+    if parts[:-1] == its[:-1]:
+        return (parts[-1], its[-1]) if parts[-1] != its[-1] else None
+    apart = [at for at, (mine, other) in enumerate(zip(parts[:-1], its[:-1], strict=True)) if mine != other]
+    if [(same(parts[at], pair.a), same(its[at], pair.b)) for at in apart] != [(True, True)]:
+        return None
+    (network, *mine), (its_network, *other) = parts[-1].split("-"), its[-1].split("-")
+    while mine and other and mine[0] == other[0]:  # of the network's name, or a setting that both have
+        del mine[0], other[0]
+    if network != its_network:
+        return None
+    return "-".join((parts[apart[0]], *mine)), "-".join((its[apart[0]], *other))

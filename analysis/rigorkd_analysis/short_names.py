@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 
@@ -192,6 +192,7 @@ class Having:
 def having(runs: Runs, word: str) -> Having | None:
     """The cells that `COLUMN=VALUE` names, a value that one column has, or a part of their names, `a0`.
 
+    A value with what their names end in, `KD-T4`, is one of c100/KD/R56/R20-T4, where networks stand between.
     None for a word of data: nothing is beside a cell of other data.
     """
     if data_of(runs, word):
@@ -213,6 +214,27 @@ def having(runs: Runs, word: str) -> Having | None:
             value = texts[min(cells)]
             if value and {at for at, text in enumerate(texts) if same(text, value)} == cells:
                 return _having(runs, word, name, value)
+    return None if held else _having_with_settings(runs, word, told)
+
+
+def _having_with_settings(runs: Runs, word: str, told: Sequence[str]) -> Having | None:
+    """The cells of a value of a column whose names end in the word's other parts, away from that value."""
+    for name in told:
+        for value in dict.fromkeys(runs.attributes[name]):
+            end = word.casefold().removeprefix(f"{value}-".casefold())
+            if not value or end == word.casefold() or not end:
+                continue
+            found = _having(runs, word, name, value)
+            cells = [at for at in found.cells if runs.cells[at].casefold().endswith(f"-{end}")]
+            if not cells or any(_tells(runs.cells[at].rpartition("/")[2], value) for at in cells):
+                continue  # what a name as a whole ends in is looked for by the callers
+
+            def is_of_word(column: str, end: str = end, cells: Sequence[int] = cells) -> bool:
+                own = {runs.text(column, at) for at in cells}
+                return len(own) == 1 and _tells(end, own.pop())
+
+            shares = tuple(column for column in found.shares if not is_of_word(column))
+            return replace(found, value=word, cells=tuple(cells), shares=shares)
     return None
 
 

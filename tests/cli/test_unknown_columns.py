@@ -279,3 +279,29 @@ def test_a_page_without_pairs_says_nothing_of_them():
     shown = asked("analyze", *given, "--unpaired", "--format", "csv").stdout
     for row in csv.DictReader(shown.splitlines()):
         assert f"{float(row['mde']):.2f}" in unpaired[0]
+
+
+@pytest.mark.parametrize("cell", ["dataset,method,teacher,student,T", "dataset,teacher,student,method,T"])
+def test_a_method_with_its_setting_is_named_wherever_its_networks_stand(cell):
+    methods = (("scratch", "", 0), ("KD", 1, 1), ("KD", 4, 1.5), ("CRD", "", 1.4))
+    rows = [(data, *pair, *method) for data in ("cifar100", "tiny") for pair in PAIRS for method in methods]
+    write("runs.csv", "dataset,teacher,student,method,T,seed,acc", rows)
+    shown = ("analyze", "runs.csv", "--cell", cell)
+    said = refused(*shown, "--compare", "crd", "kd")
+    offers = re.findall(r"--compare (CRD KD-T\d)", said)
+    assert len(offers) == 2, said
+    for offer in (*offers, "kd-T1 KD-t4"):
+        told = json.loads(asked(*shown, "--compare", *offer.split(), "--format", "json").stdout)
+        (names,) = (
+            [c["name"] for c in f["comparisons"]] for f in told["families"] if f["name"] == "contrasts"
+        )
+        assert len(names) == 4, names
+        for name in names:
+            for word, cell_name in zip(offer.split(), name.split(" vs "), strict=True):
+                parts = {*re.split("[-/]", cell_name.casefold())}
+                assert {*word.casefold().split("-")} <= parts
+            (mine, its), words = ({*re.split("[-/]", part)} for part in name.split(" vs ")), "KD CRD T1 T4"
+            assert mine ^ its <= {*words.split()}, name
+    judged = asked(*shown, "--baseline", "KD-T4", "--format", "json").stdout
+    (gains,) = (f for f in json.loads(judged)["families"] if f["name"] == "gains")
+    assert len(gains["comparisons"]) == 12
