@@ -98,7 +98,8 @@ def remove(
             "cells are taken out of it first, and then the gains that are left are exploratory"
         )
     if found.seen:
-        _tell(f"  {found.seen} has met them: every verdict is exploratory from now on, and says why")
+        needed = "; it takes --because TEXT" * (dry_run and not because)
+        _tell(f"  {found.seen} has met them: every verdict is exploratory from now on, and says why{needed}")
     if not dry_run:
         _tell(f"  back with: rigorkd remove {folder} --restore")
 

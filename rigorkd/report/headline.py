@@ -189,7 +189,7 @@ def how_far(found: Progress, looks: Sequence[int] = ()) -> tuple[str, ...]:
             f"Nothing was judged, and this was no look. {then}--interim judges what is there, but {costs}",
         )
     return (
-        f"In progress: {found.done} of {count(found.total, 'planned run')} are finished, "
+        f"In progress: {found.done} of {count(found.total, 'run')} are finished, "
         f"{found.seeds_complete} of {count(found.seeds, 'seed')} complete.",
         f"Nothing was judged, and this was no look. {found.seeds_complete} complete seeds are a planned "
         "look: --interim takes it, and later planned looks stay valid."

@@ -109,6 +109,8 @@ def test_what_an_analysis_has_met_needs_a_reason_and_is_told_ever_after(tmp_path
     study = make(tmp_path)
     look(study)
     assert any(planned(study))
+    before = CliRunner().invoke(command, [str(study), "--only", "*/wide/kd-*", "--dry-run"])
+    assert "it takes --because TEXT" in before.output, before.output
     with pytest.raises(InputError, match="analysis of 4 seeds has met"):
         remove(study, Wanted(seeds=(3,)))
     assert runs(study) == runs(make(tmp_path))

@@ -68,7 +68,7 @@ def test_all_shows_the_rest(study):
 def test_a_study_in_progress_fits_too(made, tmp_path):
     study = made(tmp_path, {"main/plain/baseline": (70.0, 71.0)}, seeds=range(5))
     shown = lines(study)
-    assert shown[0] == "In progress: 2 of 15 planned runs are finished, 0 of 5 seeds complete."
+    assert shown[0] == "In progress: 2 of 15 runs are finished, 0 of 5 seeds complete."
     assert max(map(len, shown)) <= 80
 
 
