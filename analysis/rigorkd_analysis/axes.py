@@ -9,7 +9,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rigorkd_analysis.columns import AVERAGED_OVER, OF_METHOD, OWN_SETTINGS, SET_TO, is_bare, sets_up, tells
+from rigorkd_analysis.columns import (
+    AVERAGED_OVER,
+    OF_METHOD,
+    OWN_SETTINGS,
+    SET_TO,
+    is_bare,
+    normal,
+    sets_up,
+    tells,
+)
 from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.runs import Runs
 
@@ -165,6 +174,12 @@ _CHOICES = ("direction", "form", "scope", "average", "peak", "masks", "entropy_b
 _SETTING = re.compile(r"([A-Za-z_]+?)(\d+(?:\.\d+)?)")
 
 
+def said_first(runs: Runs, cell: int) -> list[str]:
+    """The columns whose numbers sentences say of any cell, those that it has: the usual settings."""
+    weights = ("ce_weight", "kd_weight") if runs.number("alpha", cell) is None else ("alpha",)
+    return [column for column in ("T", *weights) if runs.number(column, cell) is not None]
+
+
 def named_settings(runs: Runs, cell: int) -> list[str]:
     """What the name of a study's cell says that no column does: `tau = 4` of `main/tiny/dist-tau4`.
 
@@ -178,6 +193,10 @@ def named_settings(runs: Runs, cell: int) -> list[str]:
         return []
     others = {word for column in ("teacher", "start") for word in runs.text(column, cell).split("/")}
     own = _of_method(runs, cell)
+    if "called" in own:  # a command's method: all its keys are somebody's own
+        return _arguments(runs, cell, own)
+    args = own.get("args") or {}
+    labels = [label for label in labels if not _is_of_argument(label, args)]
     layers = _layers(own.get("layers"))
     others.add("_".join(layers))  # as names of cells have them
     if layers:
@@ -196,7 +215,32 @@ def named_settings(runs: Runs, cell: int) -> list[str]:
     named = any(one.startswith("warm-up") for one in numbers)
     numbers += [f"warm-up = {warm:g}"] if warm and not named else []
     told = [f"layers {' and '.join(layers)}"] if layers else []
-    return [*numbers, *choices, *switches, *told]
+    return [*_arguments(runs, cell, own), *numbers, *choices, *switches, *told]
+
+
+def _arguments(runs: Runs, cell: int, own: dict[str, Any]) -> list[str]:
+    """What a command, or a term of one's own, is given, by the keys that its author chose: `w = 0.9`.
+
+    A key may be called as rigorkd's short name of something else, which it is not.
+    """
+    told, said = said_first(runs, cell), []
+    for key, value in (own.get("args") or {}).items():
+        if key in told or str(value).casefold() == runs.text("method", cell).casefold():
+            continue
+        if isinstance(value, bool):
+            said.append(key if value else f"no {key}")
+        elif isinstance(value, str):
+            said.append(f"{key} {value}")
+        else:
+            said.append(f"{SYMBOLS.get(key, key)} = {value:.12g}")
+    return said
+
+
+def _is_of_argument(label: str, args: dict[str, Any]) -> bool:
+    """Whether a part of a name stands for an argument: `scale2`, or either of `mode-soft2`."""
+    words = {part for key, value in args.items() for part in (key, *str(value).split("-"))}
+    number = _SETTING.fullmatch(label)
+    return label in words or (number is not None and number[1] in args)
 
 
 def _of_method(runs: Runs, cell: int) -> dict[str, Any]:
@@ -230,4 +274,4 @@ def _says(runs: Runs, cells: Sequence[int], column: str, other: str) -> bool:
 def _is_named(runs: Runs, column: str, cell: int) -> bool:
     """Whether a cell's name holds its value in a column: `64`, or `width64` as readers of tables do."""
     name, value = runs.cells[cell], runs.text(column, cell)
-    return tells(name, value) or f"{column}{value}" in name
+    return tells(name, value) or f"{column}{normal(value) if value else value}" in name

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import copysign, floor, log10
 
 from rigorkd_analysis.analysis_plan import Correction
-from rigorkd_analysis.axes import SYMBOLS, are_alike, named_settings, own_settings
+from rigorkd_analysis.axes import SYMBOLS, are_alike, named_settings, own_settings, said_first
 from rigorkd_analysis.columns import SET_TO, is_bare
 from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.metric_names import Goal, label, unit_of
@@ -242,12 +242,10 @@ class Names:
         words = self._method(cell)
         if self._varies(cell, "teacher") and runs.text("teacher", cell):
             words += f" from {runs.text('teacher', cell)}"
-        has_alpha = runs.number("alpha", cell) is not None
-        settings = []
-        for column in ("T", "alpha") if has_alpha else ("T", "ce_weight", "kd_weight"):
-            value = runs.number(column, cell)
-            if value is not None:
-                settings.append(f"{SYMBOLS.get(column, column)} = {value:g}")
+        settings = [
+            f"{SYMBOLS.get(column, column)} = {runs.number(column, cell):g}"
+            for column in said_first(runs, cell)
+        ]
         settings += named_settings(runs, cell)
         own = own_settings(runs, [cell])
         settings += [own.removeprefix(SET_TO)] if own.startswith(SET_TO) else []
