@@ -15,7 +15,7 @@ import numpy as np
 from rigorkd.launch.cost import Cost, cost, images_of, training_images
 from rigorkd.launch.own_data import OwnData, own_data
 from rigorkd.launch.rehearsal import left_to_look_at
-from rigorkd.launch.run_states import RunStates, State
+from rigorkd.launch.run_states import RunStates, State, hashes_to_train
 from rigorkd.problems import ExpansionError
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.cohorts import cohorts, gain_pairs, lone_cells
@@ -27,6 +27,7 @@ from rigorkd.protocol.trainer import FILLED
 from rigorkd.records.command_code import changed_settings, seed_as_a_truth, unseen_arguments, watched
 from rigorkd.records.command_notes import command_notes
 from rigorkd.records.expected import located
+from rigorkd.records.judged_elsewhere import shown_elsewhere
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import RateBook
 from rigorkd.records.read import added_to, foreseen, looks_ahead
@@ -182,6 +183,7 @@ def make_plan(
             *(one.says for one in own_training(protocol.spec, cells)),
             *filter(None, [ahead.says_added([cell.name for cell in cells if cell.name in added])]),
             *ahead.notes,
+            *(f"warning: {one.says}" for one in shown_elsewhere(study.path, hashes_to_train(states))),
             *left_to_look_at(run.cell for run in states.missing()),
             *_undecoded(protocol, states, study),
         ),

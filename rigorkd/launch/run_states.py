@@ -70,6 +70,11 @@ class RunStates:
         return record is not None and record.fields["status"] == DIVERGED
 
 
+def hashes_to_train(states: RunStates) -> dict[str, str]:
+    """The run hashes of what is not done, by run."""
+    return {run.name: states.expected[run.name].run_hash for run in states.missing()}
+
+
 def find_run_states(
     protocol: Protocol,
     seeds: tuple[int, ...],

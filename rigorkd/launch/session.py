@@ -26,7 +26,7 @@ from rigorkd.launch.display import prepare_data
 from rigorkd.launch.failures import Failure, forget_failure, read_failures
 from rigorkd.launch.heartbeat import Heartbeat, Holder, Liveness, at_work
 from rigorkd.launch.leases import Leases, has_record
-from rigorkd.launch.run_states import RunStates, Shard, State, find_run_states
+from rigorkd.launch.run_states import RunStates, Shard, State, find_run_states, hashes_to_train
 from rigorkd.problems import Problem
 from rigorkd.protocol.hashes import NEWEST, Numerics
 from rigorkd.protocol.load import Protocol, protocol_error
@@ -42,6 +42,7 @@ from rigorkd.records.changes import (
 from rigorkd.records.data_note import note_examined
 from rigorkd.records.expected import PROTOCOL_BACK, StartFile, expected_hashes, start_files
 from rigorkd.records.integrity import Damage, Intact, weights_gone
+from rigorkd.records.judged_elsewhere import note_elsewhere, shown_elsewhere
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import WEIGHTS
 from rigorkd.records.study import folder_name, is_registered, is_study, read_info, register
@@ -152,6 +153,8 @@ class Session:
         """Say beforehand what it means to train again what an analysis has met."""
         if (looked := self._looked_at_stale(states)) is not None:
             _log.warning("%s: %s", self.study.path, _after_a_look(looked))
+        for one in shown_elsewhere(self.study.path, hashes_to_train(states)):
+            _log.warning("%s: %s", self.study.path, one.says)
 
     def _looked_at_stale(self, states: RunStates) -> int | None:
         """At how many seeds an analysis has met records that are stale now, None if none has."""
@@ -236,6 +239,7 @@ class Session:
                     self.files,
                     self.options.numerics,
                 )
+                note_elsewhere(self.study.path, hashes_to_train(states))
                 self._note_examined()
             leases.me.begin_work()
         if gone := weights_gone(states.records.values()):

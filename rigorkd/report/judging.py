@@ -22,13 +22,14 @@ from rigorkd.records.interim import note_shown
 from rigorkd.report.rows import located
 from rigorkd.report.sentences import REPEATED, cells_are_left, chosen_of, mean_of, of_no_new_data
 from rigorkd.report.sources import Source
-from rigorkd.text import count, is_float
+from rigorkd.text import count, is_float, some_of
 
 if TYPE_CHECKING:
     from rigorkd_analysis.stats.anova import Consistency
     from rigorkd_analysis.stats.new_images import Predictions
 
     from rigorkd.records.command_notes import Doubt
+    from rigorkd.records.judged_elsewhere import Elsewhere
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,16 @@ def _put_otherwise(contrast: Contrast, why: str) -> Contrast:
     return replace(contrast, planned=False, demoted=" and ".join(filter(None, (contrast.demoted, why))))
 
 
+def _as_shown(plan: Plan, before: Sequence[Elsewhere]) -> Plan:
+    """The plan of runs that other studies had shown: where differences were, nothing was planned before."""
+    if not (seen := [one.study for one in before if one.shows_differences]):
+        return plan
+    why = f"its runs had been shown before, in {some_of(seen, 2)}"
+    demoted = " and ".join(filter(None, (plan.demoted, why))) if plan.planned or plan.demoted else ""
+    contrasts = tuple(_put_otherwise(contrast, why) for contrast in plan.contrasts)
+    return replace(plan, planned=False, demoted=demoted, contrasts=contrasts)
+
+
 def analysis_of(found: Source, asked: Question, images: bool | None = None, *, up_to: int = 200) -> Analysis:
     """Analyse a source.
 
@@ -149,7 +160,8 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
             if found.missing or plan.between_looks(complete):  # a look there would spoil the planned ones
                 doubted = (one.says for one in found.doubted)
                 return replace(shown, warnings=(*shown.warnings, *found.warnings, *doubted))
-        plan = found.with_looks(plan)
+        before = found.shown_before()
+        plan = found.with_looks(_as_shown(plan, before))
         known = BY_NAME.get(plan.metric or "")
         declared = dict(found.metrics).get(plan.metric or "")
         plan = replace(plan, goal=plan.goal or declared or (known.goal if known else None))
@@ -175,7 +187,8 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
     told = _with_cautions(result, found)
     said = {text for family in told.families for c in family.comparisons for text in c.warnings}
     notes += tuple(one.says for one in found.doubted if one.says not in said)
-    return replace(told, warnings=(*found.warnings, *fell, *result.warnings, *notes))
+    once = (one.says for one in before)
+    return replace(told, warnings=(*found.warnings, *once, *fell, *result.warnings, *notes))
 
 
 def _with_method(found: Source, asked: Question) -> tuple[Source, Question]:

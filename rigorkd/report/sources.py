@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from rigorkd.readers.tidying import Tidy
     from rigorkd.records.command_notes import Doubts
     from rigorkd.records.interim import InterimAnalysis
+    from rigorkd.records.judged_elsewhere import Elsewhere
     from rigorkd.records.read import StudyTable
 
 #: A warning shows so much of why a run failed; its log has the rest.
@@ -53,7 +54,7 @@ class Source:
     first protocol had not were added; `clusters` are the groups of a study's test images, in order, where the
     split keeps groups together; `looks_asked` are the looks that its protocols planned, of which those before
     the first look are planned ones, and `plan_under` is the plan under those in force; `cautions` are what
-    every sentence says, and warnings say at more length.
+    every sentence says, and warnings say at more length; `elsewhere` are runs that other studies had shown.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Source:
     looks_asked: LooksAsked | None = None
     plan_under: Callable[[tuple[int, ...]], tuple[Plan, tuple[str, ...]]] | None = None
     cautions: tuple[str, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
 
     def with_looks(self, plan: Plan) -> Plan:
         """The plan, told of earlier analyses of its metric that met some of these seeds, and which cells."""
@@ -95,6 +97,12 @@ class Source:
         there = set(self.table["cell"])
         later = tuple((cell, met(time)) for cell, time in self.appeared if cell in there)
         return replace(plan, looks=met(""), looks_at_added=later, seeds_of_looks=told)
+
+    def shown_before(self) -> tuple[Elsewhere, ...]:
+        """What another study had shown of the runs that are judged."""
+        there = set(self.table["cell"])
+        judged = (one.at(self.judged_seeds) for one in self.elsewhere)
+        return tuple(one for one in judged if one.cells & there)
 
     def only(self, seeds: tuple[int, ...] | None) -> Source:
         """The runs of these seeds alone; None keeps all."""
@@ -475,6 +483,7 @@ def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | Non
     `read` is the study where it was read before.
     """
     from rigorkd.records.interim import read_interim_analyses
+    from rigorkd.records.judged_elsewhere import elsewhere_of
     from rigorkd.records.read import read_study
 
     study = read or read_study(folder)
@@ -514,6 +523,7 @@ def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | Non
         looks_asked=study.looks_asked,
         plan_under=partial(plan_of, study),
         cautions=study.left_out.cautions,
+        elsewhere=elsewhere_of(folder, study.runs),
     )
     return source.under_planned_looks()
 

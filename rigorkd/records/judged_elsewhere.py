@@ -1,0 +1,165 @@
+"""Runs of a study that are those of another one beside it, whose results had been shown before.
+
+A protocol that is copied under another name asks for the same draws again, bit by bit. Its questions may then
+have been chosen by their answers, so that nothing of them was planned. It is noted when such runs are first
+trained, since what lies beside a study may be moved later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rigorkd.errors import InputError, StoreError
+from rigorkd.files import timestamp
+from rigorkd.records.changes import Change, is_of_student, note_change, read_changes
+from rigorkd.records.interim import (
+    SHOWN,
+    InterimAnalysis,
+    read_interim_analyses,
+    says_seen,
+)
+from rigorkd.records.layout import LEAF, StudyFolder
+from rigorkd.records.record import find_record
+from rigorkd.records.study import studies_in
+from rigorkd.text import count, some_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ELSEWHERE = "judged elsewhere"
+_SECOND = len("2026-01-01T00:00:00")
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Runs, by their names here, that `study` has as well, where `looked` seeds had been shown before.
+
+    A `summary` alone may have shown them: the means at the end of a run.
+    """
+
+    study: str
+    runs: tuple[str, ...]
+    looked: int
+    summary: bool = False
+
+    @property
+    def cells(self) -> frozenset[str]:
+        return frozenset(run.rpartition("/")[0] for run in self.runs)
+
+    @property
+    def shows_differences(self) -> bool:
+        """Whether who saw these has seen a difference between two cells."""
+        return len(self.cells) > 1
+
+    @property
+    def says(self) -> str:
+        """What every analysis of them says, and `plan` and `run` before."""
+        runs = f"{count(len(self.runs), 'run')} ({some_of(self.runs, 2)})"
+        are = "is that" if len(self.runs) == 1 else "are those"
+        then = "of one cell alone, so that no difference between cells was"
+        if self.shows_differences:
+            then = "so that what is asked of them may have been chosen by their answers: exploratory"
+        seen = says_seen(self.looked, summary=self.summary)
+        return f"{runs} {are} of {self.study}, where {seen} had shown them before, {then}{self._mend}"
+
+    @property
+    def _mend(self) -> str:
+        seeds = {int(run.rpartition("-")[2]) for run in self.runs}
+        fresh = f"{max(seeds) + 1}:{max(seeds) + 1 + len(seeds)}"
+        return f"; other seeds are new data (--seeds {fresh})" * self.shows_differences
+
+    def at(self, seeds: Collection[int]) -> Elsewhere:
+        """The same of the runs at these seeds."""
+        kept = tuple(run for run in self.runs if int(run.rpartition("-")[2]) in seeds)
+        return Elsewhere(self.study, kept, self.looked, self.summary)
+
+
+def shown_elsewhere(folder: Path, wanted: Mapping[str, str]) -> tuple[Elsewhere, ...]:
+    """What studies beside `folder` have of students' runs that are to be trained, by their run hashes.
+
+    Of each cell of another study one run is read, and all only if it is one of these.
+    """
+    by_hash = {run_hash: run for run, run_hash in wanted.items() if is_of_student(run)}
+    seeds = {leaf.removeprefix("seed-") for run in by_hash.values() for leaf in [run.rpartition("/")[2]]}
+    found = (
+        _shown_in(other, by_hash, seeds)
+        for other in (studies_in(folder.parent) if by_hash else ())
+        if other.name != folder.name
+    )
+    return tuple(filter(None, found))
+
+
+def _shown_in(other: Path, by_hash: Mapping[str, str], seeds: set[str]) -> Elsewhere | None:
+    looks = (*read_interim_analyses(other), *read_interim_analyses(other, SHOWN))
+    if not looks:
+        return None
+    study = StudyFolder(other)
+    cells: dict[str, list[str]] = {}
+    for path in study.records():
+        run = path.parent.relative_to(other).as_posix()
+        cell, _, leaf = run.rpartition("/")
+        if is_of_student(run) and LEAF.fullmatch(leaf) and leaf.removeprefix("seed-") in seeds:
+            cells.setdefault(cell, []).append(run)
+    runs: list[str] = []
+    met: list[InterimAnalysis] = []
+    for own in cells.values():
+        for run in own:
+            try:
+                record = find_record(study, run)
+            except (StoreError, InputError):  # another study's fault is told where that is read
+                continue
+            if record is None or record.run_hash not in by_hash:
+                break
+            finished, seed = str(record.fields.get("finished") or "")[:_SECOND], record.fields["seed"]
+            if after := [look for look in looks if seed in look.seeds and look.time[:_SECOND] >= finished]:
+                runs.append(by_hash[record.run_hash])
+                met += after
+    if not runs:
+        return None
+    most = max(met, key=lambda look: (not look.summary, look.n))
+    return Elsewhere(other.name, tuple(sorted(runs)), most.n, most.summary)
+
+
+def note_elsewhere(folder: Path, wanted: Mapping[str, str]) -> None:
+    """Note which of the runs that are to be trained were shown in another study, once each."""
+    noted = {run for change in _noted(folder) for run in change.runs.items()}
+    new = {run: run_hash for run, run_hash in wanted.items() if (run, (run_hash, "")) not in noted}
+    for one in shown_elsewhere(folder, new):
+        runs = {run: (wanted[run], "") for run in one.runs}
+        change = Change(
+            ELSEWHERE, timestamp(), runs, looked=one.looked, reason=one.study, summary=one.summary
+        )
+        note_change(folder, change)
+
+
+def elsewhere_of(folder: Path, runs: pd.DataFrame) -> tuple[Elsewhere, ...]:
+    """What was noted of a study's runs that are still those of then, by study; `runs` as `tidy` makes."""
+    if not (changes := _noted(folder)):
+        return ()
+    there = {
+        f"{cell}/seed-{seed}": str(run_hash)
+        for cell, seed, run_hash in zip(runs["cell"], runs["seed"], runs["run_hash"], strict=True)
+    }
+    found: dict[str, Elsewhere] = {}
+    for change in changes:
+        kept = [run for run, (run_hash, _) in change.runs.items() if there.get(run) == run_hash]
+        if kept:
+            known = found.get(change.reason)
+            every = {*kept, *(known.runs if known else ())}
+            looked = max(change.looked or 0, known.looked if known else 0)
+            summary = change.summary and (known is None or known.summary)
+            found[change.reason] = Elsewhere(change.reason, tuple(sorted(every)), looked, summary)
+    return tuple(found.values())
+
+
+def _noted(folder: Path) -> list[Change]:
+    return [
+        change
+        for change in read_changes(folder)
+        if change.what == ELSEWHERE
+        and all(LEAF.fullmatch(run.rpartition("/")[2]) for run in change.runs)
+        and all(run.rpartition("-")[2].isdecimal() for run in change.runs)
+    ]
