@@ -29,7 +29,7 @@ class Growth:
         spent = f"  {text}\n" if (text := self.spends()) else ""
         return (
             f"note: {self.folder} was analysed at n = {sizes}. Analysed again at n = {self.total}, a test at "
-            f".05 rejects a true null {error:.3f} of the time: every verdict will be inconclusive.\n"
+            f".05 rejects a true null about {error:.2f} of the time: every verdict will be inconclusive.\n"
             f"  valid: {self.ways()}; looks that are planned before the first of them\n"
             f"{spent}  (each batch of new seeds is a test of its own at .05: it or a look before it rejects "
             f"a true null in up to {1 - 0.95 ** (len(self.sizes) + 1):.3f} of studies)"
