@@ -178,8 +178,8 @@ class Source:
         met = sorted({seed for look in self.looks for seed in look.seeds}.intersection(left))
         too = self._seen_of(judged, also=bool(met))
         more = ", a further test after that of others, each at its own alpha" * bool(met and not too)
-        text = f"{CHOSEN}{len(judged)} of {len(there)} finished ones are judged ({listed_seeds(judged)}){more}"
-        text += f", as --seeds asks; the others ({listed_seeds(left)}) "
+        text = f"{CHOSEN}{len(judged)} of {len(there)} finished ones are judged ({listed_seeds(judged)})"
+        text += f"{more}, as --seeds asks; the others ({listed_seeds(left)}) "
         if met == left:
             return (text + f"had been looked at before{too}",)
         if met:

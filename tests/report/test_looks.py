@@ -170,7 +170,7 @@ def test_what_more_seeds_cost_is_said_beforehand(made, tmp_path):
     look(study)
     assert cost_of_growing(study, range(5)) == ""
     text = cost_of_growing(study, range(8))
-    assert "analysed at n = 5. Analysed again at n = 8, a test at .05 rejects a true null about 0.09 of" in text
+    assert "analysed at n = 5. Analysed again at n = 8, a test at .05 rejects a true null about 0.08 " in text
     assert "rigorkd analyze --sequential" in text
     assert "rigorkd analyze --seeds 5:8" in text
     assert "it or a look before it rejects a true null in up to 0.098 of studies" in " ".join(text.split())
