@@ -23,6 +23,8 @@ from rigorkd_analysis.wording import distils
 
 AT_CHANCE = "AT CHANCE"
 """How the warning begins that what is compared has learnt nothing."""
+UNTRAINED = "no better than guessing"
+"""How the warning begins of runs that have learnt nothing beside others that have."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +126,9 @@ def _untrained(runs: Runs, cells: Sequence[int], guess: Guess) -> Iterator[str]:
         more = f"; and in {left} more cell{'s' * (left > 1)}" if left > 0 else ""
         one = sum(at.size for at in at_most.values()) == 1
         yield (
-            f"no better than guessing: {'; '.join(found[:6])}{more} ({guess.gives}): "
+            f"{UNTRAINED}: {'; '.join(found[:6])}{more} ({guess.gives}): "
             f"see whether {'that run was' if one else 'these runs were'} trained "
-            f"(`rigorkd logs RUN`) before a difference from {'it' if one else 'them'} is believed"
+            f"before a difference from {'it' if one else 'them'} is believed"
         )
 
 

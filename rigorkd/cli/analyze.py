@@ -95,7 +95,7 @@ def analyze(
         lambda: (
             analysis_page(result, teachers_of(found.folder))
             if everything or form != "table"
-            else short_page(result)
+            else short_page(result, found.folder)
         ),
         json=lambda: to_json(told),
         csv=lambda: to_csv(

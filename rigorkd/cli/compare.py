@@ -114,13 +114,13 @@ def compare(
             _refuse_unfinished(study)
     with located(lambda _: "compare"):
         plan = Plan(**asked)
-    result = _compared(opened, plan, rename, printed_metric, seeds)
+    result, alone = _compared(opened, plan, rename, printed_metric, seeds)
     rows = [
         {"family": family.name, **_flat(document(one))}
         for family in result.families
         for one in (family.summaries if hasattr(family, "summaries") else family.comparisons)
     ]
-    emit(form, lambda: compare_page(result), json=lambda: to_json(result), csv=lambda: to_csv(rows))
+    emit(form, lambda: compare_page(result, alone), json=lambda: to_json(result), csv=lambda: to_csv(rows))
     for study in studies:
         if trouble := note_look(study, result.metric):
             aside(trouble)
@@ -206,8 +206,9 @@ def _refuse_unfinished(study: Source) -> None:
 
 def _compared(
     opened: list[Runs | Printed], plan: Plan, rename: Names, printed_metric: str | None, seeds: int | None
-) -> Replication | Prediction | Synthesis:
-    """The comparison that these sources ask for, with the sources' own warnings before its own."""
+) -> tuple[Replication | Prediction | Synthesis, list[str]]:
+    """The comparison that these sources ask for, with the sources' warnings behind its own; and what of all
+    these each table says that goes on alone."""
     from dataclasses import replace
 
     from rigorkd_analysis.studies.prediction import PublishedTable, compare_published
@@ -216,7 +217,7 @@ def _compared(
     from rigorkd_analysis.table_error import TableError
 
     from rigorkd.errors import InputError
-    from rigorkd.report.compared import Printed, Runs, common_plan, named
+    from rigorkd.report.compared import Printed, Runs, common_plan, named, told_by
     from rigorkd.report.rows import at, located
 
     studies = [one for one in opened if isinstance(one, Runs)]
@@ -231,12 +232,7 @@ def _compared(
             "--printed-metric and --seeds are for a published table", hint="the second source is one of runs"
         )
     plan, notes = common_plan(studies, plan)
-    own = [  # doubts of a study are of each of its numbers, which its own analyses say beside each verdict
-        f"{one.source.name}: {text}"
-        for one in studies
-        for text in (*one.source.warnings, *(doubt.says for doubt in one.source.doubted))
-    ]
-    own = [*_at_chance(studies, plan), *own]
+    own = [*_at_chance(studies, plan), *told_by(studies)]
     result: Replication | Prediction | Synthesis
     if tables:
         rows = tables[0].rows
@@ -255,7 +251,7 @@ def _compared(
                 if len(found) == 2
                 else summarize_studies(found, plan)
             )
-    return replace(result, warnings=(*result.warnings, *own, *notes))
+    return replace(result, warnings=(*result.warnings, *own, *notes)), [*told_by(studies, alone=True), *notes]
 
 
 def _at_chance(studies: Sequence[Runs], plan: Plan) -> Iterator[str]:

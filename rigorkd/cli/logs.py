@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ def _shown(log: str) -> str:
 def _meant(study: StudyFolder) -> tuple[str, str]:
     """The run whose log is meant where none is named, and why it is that one."""
     from rigorkd.errors import InputError
-    from rigorkd.launch.failures import logged_runs, read_failures
+    from rigorkd.launch.failures import logged_runs, read_failures, shows_log
     from rigorkd.launch.heartbeat import Liveness
     from rigorkd.launch.run_states import running_now
     from rigorkd.text import count
@@ -74,10 +75,11 @@ def _meant(study: StudyFolder) -> tuple[str, str]:
         if members := [run for run in logged if run in some]:
             last = {"running": "the last that was begun", "failed": "the last that failed"}
             of = f"{last.get(what, 'the last that was trained')} of {count(len(members), f'{what} run')}"
-            return members[-1], f"{of}; `rigorkd logs RUN` shows another one"
+            return members[-1], f"{of}; {shows_log(study.path)} shows another one"
     raise InputError(
         f"{study.path}: no run of it has a log yet",
-        hint="`rigorkd status` shows what is there; a log begins with the run, and goes with its record",
+        hint=f"`rigorkd status {shlex.quote(str(study.path))}` shows what is there; a log begins with the "
+        "run, and goes with its record",
     )
 
 

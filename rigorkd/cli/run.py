@@ -24,7 +24,7 @@ from rigorkd.cli.options import (
 )
 from rigorkd.cli.tracking import wandb_options, wandb_place
 from rigorkd.errors import InputError, RunsFailedError
-from rigorkd.launch.failures import BEFORE, NOT_STARTED, advice, by_reason, once_mended
+from rigorkd.launch.failures import BEFORE, NOT_STARTED, advice, by_reason, once_mended, shows_log
 from rigorkd.text import count, fitted
 
 if TYPE_CHECKING:
@@ -403,7 +403,7 @@ def _failed(outcome: Outcome, *, own_code: bool) -> RunsFailedError:
             " changed; --keep-going starts the others all the same"
         )
     again = "; --retry-failed tries them again (what needs a diverged run needs another protocol)"
-    hints.append(f"`rigorkd logs RUN` shows more{again * (not held)}")
+    hints.append(f"{shows_log(outcome.study.path)} shows more{again * (not held)}")
     if not held and (mended := once_mended(outcome.trained + outcome.already_done if own_code else 0)):
         hints.append(mended)
     none = "" if outcome.trained or outcome.already_done else "none has finished"

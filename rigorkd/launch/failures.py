@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import asdict, dataclass, field
@@ -227,6 +228,11 @@ def read_log(study: StudyFolder, run: str) -> RunLog:
     if failure is not None and failure.reason not in text:
         text += f"failed: {failure.reason}\n"
     return RunLog(path, text, len(content), worker_path, worker_text)
+
+
+def shows_log(study: Path | str, run: str = "RUN") -> str:
+    """The command that shows a run's log, also when it is typed once another study is the newest."""
+    return f"`rigorkd logs {run if run == 'RUN' else shlex.quote(run)} --study {shlex.quote(str(study))}`"
 
 
 def logged_runs(study: StudyFolder) -> list[str]:

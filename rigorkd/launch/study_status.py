@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rigorkd.launch.backends.slurm.submission import submissions
-from rigorkd.launch.failures import by_reason, once_mended
+from rigorkd.launch.failures import by_reason, once_mended, shows_log
 from rigorkd.launch.heartbeat import Holder, Liveness, is_starting, trains
 from rigorkd.launch.progress import Progress, read_progress
 from rigorkd.launch.removal import Taken, taken
@@ -150,7 +150,7 @@ class Status:
         if any(one.aside for one in self.removed):
             lines.append(f"  back with: rigorkd remove {self.folder} --restore (--list shows all)")
         if self.failed:
-            lines.append(f"  `rigorkd logs RUN` shows why; {self._again()}")
+            lines.append(f"  {shows_log(self.folder)} shows why; {self._again()}")
         if self.submitted:
             jobs = sorted({job.split("_")[0] for job in self.submitted.values()}, key=int)
             runs = count(len(self.submitted), "run")
@@ -211,14 +211,17 @@ def default_study(results: Path, *, begun: bool = True) -> tuple[Path, str]:
             found = (real or new)[-1]
             return found, f"it starts now ({begins(found)[0].says})"
     found = newest_study(results, lambda folder: bool(Liveness(StudyFolder(folder)).launchers()))
-    others = studies_in(results) != [found]
+    studies = studies_in(results)
+    others = studies != [found]
     if is_smoke(found):
         return found, "a smoke study, on synthetic data: there is no real one here"
     study = StudyFolder(found)
     if others and (holders := Liveness(study).launchers()):
         verb = "starts" if is_starting(study, holders[0]) else "runs"
         return found, f"it {verb} now ({holders[0].says})"
-    return found, ""
+    real = [one for one in studies if not is_smoke(one)]
+    apart = ", smoke studies apart" * (len(real) < len(studies))
+    return found, f"the newest of {len(real)} studies{apart}" if len(real) > 1 else ""
 
 
 def study_status(folder: Path, liveness: Liveness | None = None) -> Status:

@@ -3,7 +3,7 @@
 sources.py          what is analysed, what is asked of it, and the one way from both to an analysis
 compared.py         several of them, under common names; publications.py: all that a publication prints
 gather.py, evidence.py   the runs behind an analysis, as typed values
-page.py             a page before its format; numbers.py and sentences.py say its values and sentences
+page.py             a page before its format; numbers.py, sentences.py and stars.py say what stands in it
 analysis_page.py, compare_page.py, audit_page.py, paper_tables.py   pages for a terminal and for papers
 report_page.py, report_tables.py, report_methods.py   the page that is sent
 render/             terminal, Markdown, LaTeX, HTML; emit.py adds JSON and CSV

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from rigorkd_analysis.families import UNABLE
 from rigorkd_analysis.metric_names import Goal
@@ -64,15 +65,13 @@ from rigorkd.report.sentences import (
     overlap_said,
     own_interval,
     planned_looks,
-    reasons,
-    some_not_valid,
     test_of,
     titled_with_status,
     told_of_plan,
-    warned_of,
     warnings_of,
     why_exploratory,
 )
+from rigorkd.report.stars import reasons, some_not_valid, warned_of
 from rigorkd.text import count
 
 _MAX_CELLS = 60
@@ -124,8 +123,11 @@ _NARROW = {
 }
 
 
-def short_page(analysis: Analysis) -> Page:
-    """What a terminal shows unless all is asked for: the answer, the comparisons, and what to do next."""
+def short_page(analysis: Analysis, folder: Path | None = None) -> Page:
+    """What a terminal shows unless all is asked for: the answer, the comparisons, and what to do next.
+
+    `folder` is that of the study, None of tables.
+    """
     say = Numbers(analysis, narrow=True)
     # what was chosen stands below the tables, too: of more than fit, what is doubted is shown
     warnings = tuple(sorted(warnings_of(analysis), key=lambda said: said.text.startswith(CHOICES)))
@@ -147,7 +149,7 @@ def short_page(analysis: Analysis) -> Page:
         found = sequential_table(analysis, analysis.sequential, say, short=True)
         tables.insert(at, _shortened(found))
     next_steps = (
-        *what_next(analysis, say),
+        *what_next(analysis, say, folder),
         "--all shows everything here; `rigorkd report` writes a page to send.",
     )
     # a line that one more is left out would take the place of that one
@@ -437,7 +439,7 @@ def secondary_table(
     text = (
         f"{item.metric} ({aim(item.goal)}), a secondary metric: each cell minus {minus(item.family)}, "
         f"{test_of(item.family)}, {corrected_by(analysis, [item.family], f'{item.family.size} comparisons')} "
-        "of it alone." + some_not_valid([item.family]) + some_not_valid([item.family])
+        "of it alone." + some_not_valid([item.family])
     )
     text += STARRED * any(c.warnings for c in item.family.comparisons)
     return comparisons_table(analysis, item.family, path, fields, say, title, text, id=id, most=most)
@@ -510,7 +512,7 @@ def _sequential_caption(analysis: Analysis, found: Sequential, say: MetricNumber
         "planned before the results were seen"
         if found.planned
         else f"exploratory: {why_exploratory(*families)}",
-        *told_of_plan(analysis),
+        *told_of_plan(analysis.warnings),
         *([f"{count(left, 'exploratory comparison')} not judged so"] if left else ()),
     ]
     if analysis.sesoi is not None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.publication import Outcome, Publication
-from rigorkd_analysis.studies.prediction import Prediction, PrintedFamily
-from rigorkd_analysis.studies.replication import Agreement, DifferenceFamily, Replication
-from rigorkd_analysis.studies.synthesis import SummaryFamily, Synthesis
+from rigorkd_analysis.studies.prediction import Prediction, PrintedFamily, PrintedNumber
+from rigorkd_analysis.studies.replication import Agreement, DifferenceFamily, Replication, StudyDifference
+from rigorkd_analysis.studies.synthesis import Summary, SummaryFamily, Synthesis
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.numbers import MetricNumbers, p_heading
-from rigorkd.report.page import MISSING, Cell, Column, Page, Said, Table, listed
+from rigorkd.report.page import MISSING, STARRED, Cell, Column, Page, Said, Table, listed
 from rigorkd.report.sentences import CORRECTIONS, banner_of, decided_by, grouped, sentence_of
 from rigorkd.text import count
 
@@ -25,8 +26,8 @@ _TITLES = {"gains": "Gains", "cells": "Cells", "overall": "All of them"}
 Compared = Replication | Prediction | Publication | Synthesis
 
 
-def compare_page(result: Compared) -> Page:
-    """Render a comparison for people."""
+def compare_page(result: Compared, alone: Sequence[str] = ()) -> Page:
+    """Render a comparison for people; `alone` is what each table says where it goes on without the page."""
     if isinstance(result, Replication):
         headline, tables, sentences, pairs = _replication(result)
     elif isinstance(result, Prediction):
@@ -35,14 +36,16 @@ def compare_page(result: Compared) -> Page:
         headline, tables, sentences, pairs = _publication(result)
     else:
         headline, tables, sentences, pairs = _synthesis(result)
-    total = len({name for name, _ in pairs})
-    notes = grouped([(name, text) for name, texts in pairs for text in texts], total, "all comparisons")
-    notes += [f"not compared: {'; '.join(result.unmatched)}"] if result.unmatched else []
+    doubts = grouped([(name, text) for name, texts in pairs for text in texts], len(pairs), "all comparisons")
+    notes = [f"not compared: {'; '.join(result.unmatched)}"] if result.unmatched else []
     smoke = banner_of(result.warnings)
     return Page(
         headline=(*_not_valid(result), *headline),
-        blocks=(*tables, *listed(("In words", map(Said, sentences)), ("Notes", map(Said, notes)))),
-        warnings=tuple(Said(text) for text in result.warnings if text != smoke),
+        blocks=(
+            *(replace(table, alone=tuple(alone)) for table in tables),
+            *listed(("In words", map(Said, sentences)), ("Notes", map(Said, notes))),
+        ),
+        warnings=tuple(Said(text) for text in (*result.warnings, *doubts) if text != smoke),
         banner=smoke,
     )
 
@@ -63,6 +66,12 @@ def _not_valid(result: Compared) -> tuple[str, ...]:
     unfit = sum(one.not_valid is not None for one in everything)
     which = "no verdict is" if unfit == len(everything) else f"{unfit} of {len(everything)} verdicts are not"
     return tuple(f"{reason}: {which} valid." for reason in reasons)
+
+
+def _with_stars(table: Table, rows: Sequence[StudyDifference | PrintedNumber | Summary]) -> Table:
+    """The table of these rows with what the stars at their verdicts stand for."""
+    told = grouped([(one.name, text) for one in rows for text in one.warnings], len(rows), "all")
+    return replace(table, caption=table.caption + STARRED, starred=tuple(told)) if told else table
 
 
 Parts = tuple[tuple[str, ...], tuple[Table, ...], tuple[str, ...], list[tuple[str, tuple[str, ...]]]]
@@ -146,7 +155,7 @@ def _differences(result: Replication, family: DifferenceFamily, say: MetricNumbe
         caption += f"; agreement within ±{say(result.sesoi)}{say.unit} by two one-sided tests"
         same = any(o.verdict in (Agreement.AGREE, Agreement.DIFFER_NEGLIGIBLE) for o in family.comparisons)
         caption += f"; {decided_by(['agreement'], result.alpha, corrected=bool(alone))}" * same
-    return Table(
+    table = Table(
         _TITLES[family.name],
         (Column("comparison"), Column(first, True), Column(second, True), *columns.values()),
         tuple(rows),
@@ -155,6 +164,7 @@ def _differences(result: Replication, family: DifferenceFamily, say: MetricNumbe
             at for at, one in enumerate(family.comparisons) if one.verdict is not Agreement.INCONCLUSIVE
         ),
     )
+    return _with_stars(table, family.comparisons)
 
 
 # ------------------------------------------------------------------------------------- a published table
@@ -213,7 +223,8 @@ def _printed_table(
         f"{_correction(result, family.size)}."
     )
     outside = frozenset(i for i, one in enumerate(family.comparisons) if one.verdict == "outside")
-    return Table(title, (Column("cell"), *columns.values()), rows, caption, outside)
+    table = Table(title, (Column("cell"), *columns.values()), rows, caption, outside)
+    return _with_stars(table, family.comparisons)
 
 
 # ----------------------------------------------------------------------- all that a publication prints
@@ -335,7 +346,8 @@ def _summaries(result: Synthesis, family: SummaryFamily, say: MetricNumbers) -> 
     words += ["negligible"] * any(verdict.negligible for verdict in verdicts)
     caption += sentence_of(decided_by(words, result.alpha, corrected=bool(_alone(result, family.size))))
     found = frozenset(i for i, o in enumerate(family.summaries) if o.verdict is not Verdict.INCONCLUSIVE)
-    return Table(_TITLES[family.name], (Column("gain"), *columns.values()), rows, caption, found)
+    table = Table(_TITLES[family.name], (Column("gain"), *columns.values()), rows, caption, found)
+    return _with_stars(table, family.summaries)
 
 
 def _shares(result: Synthesis, say: MetricNumbers) -> Table:

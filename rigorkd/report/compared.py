@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rigorkd_analysis.analysis_plan import Plan
+from rigorkd_analysis.runs import is_of_no_new_data
 from rigorkd_analysis.studies.effects import Study
 
 from rigorkd.errors import InputError
@@ -18,6 +19,7 @@ from rigorkd.readers.raw import Reading
 from rigorkd.records.study import is_study
 from rigorkd.report.judging import Question
 from rigorkd.report.rows import Rows, read_rows
+from rigorkd.report.sentences import CHOICES, told_of_plan
 from rigorkd.report.sources import Source, from_sources, from_study
 from rigorkd.text import count, some_of
 
@@ -184,6 +186,24 @@ def common_plan(sources: Sequence[Runs], asked: Plan) -> tuple[Plan, list[str]]:
     warnings += _other_dispatch(sources)
     warnings += _other_training(sources)
     return replace(asked, metric=metric, goal=goal, sesoi=sesoi), warnings
+
+
+def told_by(studies: Sequence[Runs], *, alone: bool = False) -> list[str]:
+    """What the studies warn of, and what is doubted of their numbers, each under its study's name.
+
+    `alone` is what a table has to say of it that goes on without its page: the doubts, what became of the
+    plans, what was chosen, and that something was chosen on test data.
+    """
+    told = []
+    for one in studies:
+        own: Iterable[str] = one.source.warnings
+        if alone:
+            chosen = (text for text in own if text.startswith(CHOICES) or is_of_no_new_data(text))
+            own = (*told_of_plan(own), *chosen)
+        # its own analyses say these beside each verdict: they are of each of its numbers
+        doubts = (doubt.says for doubt in one.source.doubted)
+        told += [f"{one.source.name}: {text}" for text in (*own, *doubts)]
+    return told
 
 
 def _other_dispatch(sources: Sequence[Runs]) -> list[str]:

@@ -28,14 +28,14 @@ def under_conditions(analysis: Analysis, blocks: Iterable[Block]) -> tuple[Block
 
     What became of the plan stands among a page's warnings; it goes with a table that leaves the page.
     """
-    told, alone = conditions(analysis), tuple(told_of_plan(analysis))
+    told, alone = conditions(analysis), tuple(told_of_plan(analysis.warnings))
     return tuple(_under(block, told, alone) for block in blocks)
 
 
 def caption_under_conditions(analysis: Analysis, caption: str) -> str:
     """The caption of a figure, which has no page around it, with all of them."""
     of_all = (chosen_in_caption(analysis), unlike_new_data(analysis), unvalidated(analysis))
-    return _said(caption, (*of_all, *told_of_plan(analysis)))
+    return _said(caption, (*of_all, *told_of_plan(analysis.warnings)))
 
 
 def _under(block: Block, told: tuple[str, ...], alone: tuple[str, ...]) -> Block:

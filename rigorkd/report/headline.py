@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from rigorkd_analysis.analysis_plan import Plan
 from rigorkd_analysis.outliers import BLIND, COLLAPSED
@@ -14,6 +15,7 @@ from rigorkd_analysis.stats.sequential import SequentialComparison, seeds_to_dec
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import p_text
 
+from rigorkd.launch.failures import shows_log
 from rigorkd.report.numbers import MetricNumbers, Numbers
 from rigorkd.report.sentences import (
     CORRECTIONS,
@@ -122,8 +124,8 @@ def _plural(family: Family, among: Sequence[Family]) -> str:
     return f"{'other ' * beside}{status}{NOUN[family.name]}s"
 
 
-def what_next(analysis: Analysis, say: MetricNumbers) -> list[str]:
-    """What to do about what was not shown."""
+def what_next(analysis: Analysis, say: MetricNumbers, folder: Path | None = None) -> list[str]:
+    """What to do about what was not shown; a study of which the `folder` is known keeps logs there."""
     lines = _power(analysis, say)
     reasons = {c.not_valid or "" for family in analysis.families for c in family.comparisons}
     if any(reason.startswith(REPEATED) for reason in reasons):
@@ -134,7 +136,7 @@ def what_next(analysis: Analysis, say: MetricNumbers) -> list[str]:
             + f"or seeds that no look has seen ({more} of them, then --seeds FIRST:END)."
         )
     if any(reason.startswith(COLLAPSED) for reason in reasons):
-        log = "" if analysis.of_table else " (`rigorkd logs RUN`)"  # nothing keeps the logs of a table's runs
+        log = "" if folder is None else f" ({shows_log(folder)})"  # nothing keeps the logs of a table's runs
         lines.append(f"Look at the log of a run that fell far behind{log}: it may have failed, not differed.")
     if way := _without_the_fallen(analysis):
         lines.append(way)

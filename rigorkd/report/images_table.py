@@ -11,7 +11,8 @@ from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.numbers import MetricNumbers
 from rigorkd.report.page import POST_HOC, Column, Table, Value, first_of
-from rigorkd.report.sentences import not_valid_said, reasons, warned_of, why_exploratory
+from rigorkd.report.sentences import why_exploratory
+from rigorkd.report.stars import is_starred, stars_said
 
 
 def images_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: int | None = None) -> Table:
@@ -20,6 +21,7 @@ def images_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: 
     # the comparison whose verdict is on the same cells says what holds of these intervals, too
     asked = [analysis.asking(item.a, item.b) for item in found]
     late, status = _status([own[0] for own in asked if own])
+    among = [_without_power(c) for own in asked for _, c in own[:1]]
     rows, named = [], []
     for at, (item, own) in enumerate(zip(found, asked, strict=True)):
         path = f"images/{at}"
@@ -27,7 +29,9 @@ def images_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: 
         name = item.a if is_gain else f"{item.a} vs {item.b}"
         first_asked = [c for _, c in own[:1]]
         named += (mine := [(name, _without_power(c)) for c in first_asked])
-        marks = " *" * any(warned_of(c) for _, c in mine) + POST_HOC * any(c in late for c in first_asked)
+        marks = " *" * any(is_starred(c, among) for _, c in mine) + POST_HOC * any(
+            c in late for c in first_asked
+        )
         agreement = Value(f"{100 * item.agreement:.1f} %", item.agreement, f"{path}/agreement")
         fields = ("mean_diff", "seeds_only_ci", "ci")
         shown = (say.show(item, field, path, signed=True) for field in fields)
@@ -47,8 +51,7 @@ def images_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: 
         f"seeds on these {first.images:,} test {unit}{groups}, and over new seeds and {new}; "
         "agree: predictions that the two cells share, seed by seed."
         + status
-        + not_valid_said(named, "an interval holds")
-        + reasons(named)
+        + stars_said(named, "an interval holds")
         + first_of(most, len(analysis.images), "comparisons")
     )
     return Table(f"New test {unit}", columns, tuple(rows), text, id=id)

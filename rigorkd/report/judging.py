@@ -13,9 +13,11 @@ from rigorkd_analysis.likeness import says_on_what
 from rigorkd_analysis.paper_sentences import with_cautions
 from rigorkd_analysis.results import Analysis, Best, Family, Pick, Secondary
 from rigorkd_analysis.runs import chosen_on_test
+from rigorkd_analysis.sanity import UNTRAINED
 from rigorkd_analysis.stats.selection import among
 from rigorkd_analysis.table_error import TableError
 
+from rigorkd.launch.failures import shows_log
 from rigorkd.metrics import BY_NAME
 from rigorkd.readers.known_names import NAMED, PARAMETERS
 from rigorkd.records.interim import note_shown
@@ -188,7 +190,18 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
     said = {text for family in told.families for c in family.comparisons for text in c.warnings}
     notes += tuple(one.says for one in found.doubted if one.says not in said)
     once = (one.says for one in before)
-    return replace(told, warnings=(*found.warnings, *once, *fell, *result.warnings, *notes))
+    own = (_with_the_log(text, found) for text in result.warnings)
+    return replace(told, warnings=(*found.warnings, *once, *fell, *own, *notes))
+
+
+def _with_the_log(warning: str, found: Source) -> str:
+    """A warning of runs that learnt nothing with what shows their logs: tables have none.
+
+    By the study's name, as a document has the same bytes wherever it is made.
+    """
+    if found.folder is None or not warning.startswith(UNTRAINED):
+        return warning
+    return f"{warning} ({shows_log(found.folder.name)})"
 
 
 def _with_method(found: Source, asked: Question) -> tuple[Source, Question]:

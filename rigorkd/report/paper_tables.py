@@ -32,18 +32,15 @@ from rigorkd.report.sentences import (
     equivalent_by,
     holm_is_sharper,
     is_unpaired,
-    of_shown,
     own_interval,
     planned_looks,
-    reasons,
     seeds_of,
     sentence_of,
-    some_not_valid,
     test_of,
     titled,
-    warned_of,
     why_exploratory,
 )
+from rigorkd.report.stars import is_starred, stars_said
 from rigorkd.text import count, some_of
 
 Layout = Literal["overall", "gains", "ablation"]
@@ -140,7 +137,7 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
             row.append(latency_text(model, evidence) if own else mean_std(model, name, evidence))
             row += [_mean_interval(evidence, model, say)] if name == metric else []
         comparison = gains.get(model.cell)
-        row += ["", ""] if comparison is None else _tested(comparison, say, evidence)[-2:]
+        row += ["", ""] if comparison is None else _tested(comparison, say, evidence, [*gains.values()])[-2:]
         rows.append(tuple(row))
     return Table(
         "Overall results",
@@ -227,12 +224,14 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     # Runs that share one measurement of their architecture cannot differ in it.
     latency = not evidence.latencies and any(d.mean("latency_ms") is not None for d, _, _ in pairs)
     columns += [Column("latency difference (ms)", True)] if latency else []
+    averages = _averages(evidence, pairs)
+    among = [*(c for *_, c in pairs), *averages]
     rows, emphasis = [], set()
     for at, (distilled, baseline, c) in enumerate(pairs):
         row: list[Entry] = [distilled.block or distilled.student]
         row += [*(distilled.settings[name] for name in own), row_parts.short(distilled, own)]
         row += [mean_std(cell, analysis.metric, evidence) for cell in (baseline, distilled)]
-        row += _tested(c, say, evidence)
+        row += _tested(c, say, evidence, among)
         if second is not None:
             row += _second(evidence, second, distilled, baseline)
         if latency:
@@ -242,9 +241,8 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
         if c.verdict.badge == "better":
             emphasis.add(at)
     rows_of = {distilled.cell for distilled, *_ in pairs}
-    averages = _averages(evidence, pairs)
     for c in averages:
-        row = _average_row(evidence, c, len(columns), own)
+        row = _average_row(evidence, c, len(columns), own, among)
         if c.verdict.badge == "better":
             emphasis.add(len(rows))
         rows.append(tuple(row))
@@ -271,7 +269,7 @@ def _second(evidence: Evidence, item: Secondary, distilled: CellFacts, baseline:
     found = next((c for c in item.family.comparisons if c.a == distilled.cell), None)
     say = Numbers(replace(evidence.analysis, metric=item.metric, cells=item.cells))
     cells: list[Entry] = [mean_std(cell, item.metric, evidence) for cell in (baseline, distilled)]
-    return cells + ([MISSING, MISSING] if found is None else _tested(found, say, evidence)[:2])
+    return cells + ([MISSING, MISSING] if found is None else _tested(found, say, evidence, [found])[:2])
 
 
 def _ablation(evidence: Evidence, group: str | None) -> Table:
@@ -304,6 +302,8 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
     columns += [Column(heading_of(name), True) for name in measured]
     if gains:
         columns += _tested_columns(evidence)
+    printed = [cell.cell for _, cells in sets for _, members in _factors(cells) for cell in members]
+    judged = {cell: gains[cell] for cell in printed if cell in gains}
     rows: list[tuple[Entry, ...]] = []
     emphasis = set()
     for title, cells in sets:
@@ -313,20 +313,17 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
                 row += [mean_std(cell, name, evidence) for name in measured]
                 c = gains.get(cell.cell)
                 if c is not None:
-                    row += _tested(c, say, evidence)
+                    row += _tested(c, say, evidence, [*judged.values()])
                     if c.verdict.badge == "better":
                         emphasis.add(len(rows))
                 elif gains:
                     row += [MISSING] * len(_tested_columns(evidence))
                 rows.append(tuple(row))
     text = f"{spread_said(evidence, [heading_of(metric)])}."
-    printed = [cell.cell for _, cells in sets for _, members in _factors(cells) for cell in members]
     if gains:
         text += f" Gain: over {evidence.the_baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
         text += f"{tests_said(evidence, printed, of_all=True, named=True)}."
-        text += verdicts_said(
-            evidence, [(cell, gains[cell]) for cell in dict.fromkeys(printed) if cell in gains]
-        )
+        text += verdicts_said(evidence, judged.items())
     if len(set(printed)) < len(printed):
         text += " A cell that lies on both arms is printed twice and was run once per seed."
     text += _FULL * (len(others) < len(there))
@@ -385,11 +382,11 @@ def _mean_interval(evidence: Evidence, model: CellFacts, say: Numbers) -> Entry:
     return say.show(evidence.summary(model.cell), "ci") if model.cell in evidence.index else ""
 
 
-def _tested(c: Comparison, say: Numbers, evidence: Evidence) -> list[Entry]:
-    """Gain, intervals, p and verdict, under the headings of `_tested_columns`."""
+def _tested(c: Comparison, say: Numbers, evidence: Evidence, among: Sequence[Comparison]) -> list[Entry]:
+    """Gain, intervals, p and verdict, under the headings of `_tested_columns`, `among` those of all rows."""
     fields = ("mean_diff", "ci", *["ci_simultaneous"] * _corrected(evidence), "p_adjusted")
     shown = [say.show(c, field, signed=True) for field in fields]
-    return [*shown, marked(evidence, c, verdict(c.verdict, c.magnitude, starred=bool(warned_of(c))))]
+    return [*shown, marked(evidence, c, verdict(c.verdict, c.magnitude, starred=is_starred(c, among)))]
 
 
 def marked(evidence: Evidence, c: Comparison, entry: Cell) -> Cell:
@@ -413,11 +410,9 @@ def verdicts_said(evidence: Evidence, shown: Iterable[tuple[str, Comparison]]) -
     Those of secondary metrics are among them, where a table shows their verdicts.
     """
     rows = list(shown)
-    families = [*evidence.analysis.families, *(item.family for item in evidence.analysis.secondary)]
-    own = of_shown(families, [c for _, c in rows])
     judged = [c for _, c in rows]
     decides = sentence_of(equivalent_by(evidence.analysis, judged))
-    return what_is_marked(evidence, judged) + decides + some_not_valid(own) + reasons(rows)
+    return what_is_marked(evidence, judged) + decides + stars_said(rows)
 
 
 def _is_post_hoc(evidence: Evidence, c: Comparison) -> bool:
@@ -478,14 +473,16 @@ def _averages(evidence: Evidence, pairs: list[tuple[CellFacts, CellFacts, Compar
     ]
 
 
-def _average_row(evidence: Evidence, c: Comparison, width: int, own: Sequence[str]) -> list[Entry]:
+def _average_row(
+    evidence: Evidence, c: Comparison, width: int, own: Sequence[str], among: Sequence[Comparison]
+) -> list[Entry]:
     """An average gain, with the mean of its baseline where that is one cell."""
     over = _over(evidence, c)
     under = [evidence.facts(cell) for cell, weight in c.weights.items() if weight < 0]
     baseline = mean_std(under[0], evidence.analysis.metric, evidence) if len(under) == 1 else MISSING
     row: list[Entry] = [over[0].block or over[0].student]
     row += [*(row_parts.shared(over, name) or MISSING for name in own), _label(c, over), baseline, MISSING]
-    row += _tested(c, Numbers(evidence.analysis), evidence)
+    row += _tested(c, Numbers(evidence.analysis), evidence, among)
     return [*row, *[MISSING] * (width - len(row))]
 
 

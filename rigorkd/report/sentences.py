@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from rigorkd_analysis.paper_sentences import beside, with_cautions
+from rigorkd_analysis.paper_sentences import with_cautions
 from rigorkd_analysis.questions import quoted
 from rigorkd_analysis.results import (
     GAINS,
@@ -136,28 +136,6 @@ def not_valid(family: Family) -> str:
     return "" if None in reasons else "; ".join(map(str, reasons))
 
 
-def some_not_valid(families: Iterable[Family]) -> str:
-    """What a caption says of verdicts that are not valid at alpha, "" where all are."""
-    return not_valid_said([(name_of(family, c), c) for family in families for c in family.comparisons])
-
-
-def not_valid_said(every: Sequence[tuple[str, Comparison]], whatever: str = "p is") -> str:
-    """The same of named comparisons, `whatever` a table shows beside them."""
-    reasons: dict[str, list[str]] = {}
-    for name, c in every:
-        if c.not_valid:
-            reasons.setdefault(c.not_valid, []).append(name)
-    if not reasons:
-        return ""
-    # a look that some rows alone had says which; other reasons name their cells themselves
-    told = [
-        f"{why} ({some_of(names, 4)})" if why.startswith(REPEATED) and len(names) < len(every) else why
-        for why, names in reasons.items()
-    ]
-    more = f" and {len(told) - 3} more" if len(told) > 3 else ""
-    return f" Inconclusive whatever {whatever}: {'; '.join(told[:3])}{more}."
-
-
 def name_of(family: Family, comparison: Comparison) -> str:
     """What a row is called: a gain by its distilled cell, and a name of a person's own as a name."""
     gain = family.name in ("overall", *GAINS)
@@ -269,12 +247,12 @@ def of_this_call(family: Family) -> str:
     return "corrected for this call's comparisons alone: other calls are not counted"
 
 
-def told_of_plan(analysis: Analysis) -> list[str]:
+def told_of_plan(warnings: Iterable[str]) -> list[str]:
     """What became of the plan of a study, for a table that goes on alone; nothing of plans that stand.
 
     Which cells were added, left out, or removed and why; the runs of these are not listed.
     """
-    told = [text for text in analysis.warnings if text.startswith(_OF_THE_PLAN)]
+    told = [text for text in warnings if text.startswith(_OF_THE_PLAN)]
     return [re.sub(r"(\d finished runs?) \(.*$", r"\1", text) for text in told]
 
 
@@ -544,25 +522,6 @@ def grouped(warnings: Iterable[tuple[str, str]], total: int, all_of_them: str) -
         else:
             out.append(f"{', '.join(unique)}: {text}")
     return out
-
-
-MOST_REASONS = 6
-"""So many warnings stand in a caption; `analyze` has all."""
-
-
-def warned_of(comparison: Comparison) -> tuple[str, ...]:
-    """The warnings of a comparison in brief, but for why it is not valid: `some_not_valid` says that."""
-    return beside(comparison.not_valid, comparison.warnings)
-
-
-def reasons(named: Iterable[tuple[str, Comparison]]) -> str:
-    """What a caption says of the stars at named comparisons: a table or figure goes on without its page."""
-    rows = list(named)
-    told = grouped([(name, text) for name, c in rows for text in warned_of(c)], len(rows), "all")
-    if not told:
-        return ""
-    more = f"; and {len(told) - MOST_REASONS} more: `rigorkd analyze`" if len(told) > MOST_REASONS else ""
-    return f" * {'; '.join(told[:MOST_REASONS])}{more}."
 
 
 def warnings_of(analysis: Analysis) -> tuple[Said, ...]:

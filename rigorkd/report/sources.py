@@ -462,14 +462,14 @@ def _failures_among(
 
 def _none_finished(folder: Path, of_own_code: int) -> InputError:
     """That there is nothing to judge, with the reason if runs failed."""
-    from rigorkd.launch.failures import by_reason, once_mended
+    from rigorkd.launch.failures import by_reason, once_mended, shows_log
 
     failed = _failed(folder)
     if not failed:
-        hint = "`rigorkd status` shows how far it is"
+        hint = f"`rigorkd status {shlex.quote(str(folder))}` shows how far it is"
         return InputError(f"{folder}: no student run has finished yet", hint=hint)
     runs, reason = next(by_reason(failed))
-    log = f"`rigorkd logs {shlex.quote(runs.split(', ')[0])}` shows what it printed"
+    log = f"{shows_log(folder, runs.split(', ')[0])} shows what it printed"
     on = "mended, `rigorkd run` goes on (--retry-failed if neither protocol nor script changed)"
     return InputError(
         f"{folder}: no student run has finished; {count(len(failed), 'run')} failed: {runs}: {reason}",

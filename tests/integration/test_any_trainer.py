@@ -454,7 +454,10 @@ seeds: 5
     assert looked.returncode == 2
     assert "no student run has finished; " in looked.stderr
     assert mend in looked.stderr
-    assert "`rigorkd logs main/small/baseline/seed-0` shows what it printed" in looked.stderr
+    assert (
+        "`rigorkd logs main/small/baseline/seed-0 --study results/mine` shows what it printed"
+        in looked.stderr
+    )
     assert "next: rigorkd analyze" not in failed.stdout
     told = protocol.replace("result: stdout", mend)
     told += "analysis: {sesoi: 0.01}\n"  # nothing has come of any run: it is planned still

@@ -50,9 +50,9 @@ def test_a_smoke_study_is_taken_only_if_there_is_no_other(made: Made, rigorkd: R
     assert f"note: results/tiny.smoke: {why}" in rigorkd("status").stderr
     old = made("old", "2026-01-01")
     made("broken").joinpath("study.json").write_text("{}")
-    assert default_study(trial.parent) == (old, "")
+    assert default_study(trial.parent) == (old, "the newest of 2 studies, smoke studies apart")
     new = made("new", "2026-02-01")
-    assert default_study(trial.parent) == (new, "")
+    assert default_study(trial.parent) == (new, "the newest of 3 studies, smoke studies apart")
 
 
 def test_a_study_that_runs_now_comes_first(made: Made) -> None:
@@ -65,7 +65,7 @@ def test_a_study_that_runs_now_comes_first(made: Made) -> None:
             assert default_study(done.parent)[0] == running, "a real one before one that is tried out"
     with Heartbeat(StudyFolder(trial)):
         assert default_study(done.parent)[0] == trial
-    assert default_study(done.parent) == (done, "")
+    assert default_study(done.parent) == (done, "the newest of 2 studies, smoke studies apart")
 
 
 @pytest.mark.parametrize("command", [("status",), ("analyze",), ("merge", "other")])

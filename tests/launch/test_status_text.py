@@ -16,7 +16,9 @@ def last(status: Status) -> str:
 
 
 def test_failed_runs_are_tried_again_by_what_works() -> None:
-    assert last(FAILED) == "`rigorkd logs RUN` shows why; `rigorkd run … --retry-failed` tries them again"
+    assert last(FAILED) == (
+        "`rigorkd logs RUN --study results/one` shows why; `rigorkd run … --retry-failed` tries them again"
+    )
     by_command = last(replace(FAILED, own_code=True))
     assert (
         "once their code is mended, the finished runs of it are stale: --retrain-stale trains" in by_command

@@ -16,8 +16,8 @@ from rigorkd.report.judging import Question, analysis_of, judging, note
 from rigorkd.report.paper_tables import LAYOUTS, paper_table
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.report_page import report_page
-from rigorkd.report.sentences import some_not_valid, warned_of
 from rigorkd.report.sources import from_sources, from_study
+from rigorkd.report.stars import some_not_valid, warned_of
 
 from .conftest import CELLS, PROTOCOL
 
@@ -206,7 +206,7 @@ def test_a_look_that_some_rows_had_names_them_and_takes_no_other_star_away(made,
     undecided = {"verdict": Verdict.INCONCLUSIVE, "magnitude": None}
     seen = replace(first, not_valid=why, warnings=(why, doubt), says=f"x: inconclusive ({why}).", **undecided)
     text = some_not_valid([replace(family, comparisons=(seen, second))])
-    assert text == f" Inconclusive whatever p is: {why} ({first.a})."
+    assert text == f" {first.a} is inconclusive whatever p is: {why}."
     assert some_not_valid([replace(family, comparisons=(seen,))]) == f" Inconclusive whatever p is: {why}."
     assert warned_of(seen) == (doubt.partition(": if it")[0],)
 

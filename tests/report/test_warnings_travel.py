@@ -163,9 +163,10 @@ def test_a_comparison_of_studies_says_what_is_doubted_of_one():
         Runs(replace(source(doubts), name=name), Path(name))
         for name, doubts in (("one", ()), ("two", (DOUBT,)))
     ]
-    found = _compared(made, plan, (), None, None)
+    found, alone = _compared(made, plan, (), None, None)
     assert f"two: {DOUBT}" in found.warnings
     assert not any(text.startswith("one: out.txt") for text in found.warnings)
+    assert f"two: {DOUBT}" in alone, "a table that leaves its page says it, too"
 
 
 def test_a_cell_added_after_a_look_says_it_at_its_verdict_and_in_its_sentence():

@@ -29,11 +29,9 @@ from rigorkd.report.sentences import (
     exploratory_said,
     name_of,
     of_shown,
-    reasons,
     sentence_of,
-    some_not_valid,
-    warned_of,
 )
+from rigorkd.report.stars import is_starred, stars_said
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +47,7 @@ def gains(evidence: Evidence, *, added: bool = False) -> Figure | None:
     by: dict[str, list[tuple[str, Comparison]]] = {}
     for comparison in (*(primary.comparisons if primary else ()), *family.comparisons):
         facts = evidence.facts(comparison.a or "")
-        by.setdefault(facts.block, []).append((_starred(facts.label, comparison), comparison))
+        by.setdefault(facts.block, []).append((facts.label, comparison))
     name = "gains-exploratory" if added else "gains"
     title = "Gains of cells added later, with their intervals" if added else "Gains with their intervals"
     if family.over is not None:
@@ -71,9 +69,7 @@ def contrasts(evidence: Evidence, planned: bool) -> Figure | None:
     """The named contrasts that were planned, or those added later."""
     for family in evidence.analysis.families:
         if family.name == "contrasts" and family.planned == planned:
-            drawn = [
-                (_starred(name_of(family, c), c), c) for c in family.comparisons if c.mean_diff is not None
-            ]
+            drawn = [(name_of(family, c), c) for c in family.comparisons if c.mean_diff is not None]
             name = "contrasts" if planned else "contrasts-exploratory"
             title = (
                 "Contrasts with their intervals" if planned else "Exploratory contrasts with their intervals"
@@ -86,11 +82,6 @@ def contrasts(evidence: Evidence, planned: bool) -> Figure | None:
     return None
 
 
-def _starred(label: str, comparison: Comparison) -> str:
-    """A row's label; its star stands for warnings that the caption has."""
-    return label + "*" * bool(warned_of(comparison))
-
-
 def _figure(
     evidence: Evidence,
     family: Family,
@@ -99,21 +90,23 @@ def _figure(
     parts: list[tuple[str, list[tuple[str, Comparison]]]],
 ) -> Figure:
     shown = [(part, _strongest(members)) for part, members in parts[:MAX_PANELS]]
-    limits = _limits([c for _, members in shown for _, c in members], evidence.analysis.sesoi)
+    among = [c for _, members in shown for _, c in members]
+    shown = [(part, [(one + "*" * is_starred(c, among), c) for one, c in members]) for part, members in shown]
+    limits = _limits(among, evidence.analysis.sesoi)
     share = percent_text(1 - evidence.analysis.alpha)
     keys = [Key(f"{share} interval, this comparison alone", "thick", "muted")]
     if family.corrected_over > 1:
         keys.append(Key(f"simultaneous over all {family.corrected_over}", "thin", "muted"))
     if evidence.analysis.sesoi is not None:
         keys.append(Key("too small to matter", "band", "band"))
-    badges = {c.verdict.badge for _, members in shown for _, c in members}
+    badges = {c.verdict.badge for c in among}
     keys += [
         Key(badge, kind, "ink" if kind == "hollow" else role)
         for badge, (role, kind) in BADGES.items()
         if badge in badges
     ]
     of_kind = [one for one in evidence.analysis.families if one.name in (family.name, "primary")]
-    own = of_shown(of_kind, [c for _, members in shown for _, c in members])
+    own = of_shown(of_kind, among)
     total, drawn = sum(len(m) for _, m in parts), sum(len(m) for _, m in shown)
     return Figure(
         name=name,
@@ -121,10 +114,9 @@ def _figure(
         caption=(
             "An interval that leaves 0 does not decide by itself: the verdict is on the p-value corrected "
             "over the whole family. Arrowheads: the interval goes on beyond the axis."
-            + sentence_of(equivalent_by(evidence.analysis, [c for _, members in shown for _, c in members]))
+            + sentence_of(equivalent_by(evidence.analysis, among))
             + exploratory_said(own)
-            + some_not_valid(own)
-            + reasons((name_of(family, c), c) for _, members in shown for _, c in members)
+            + stars_said((name_of(family, c), c) for c in among)
         ),
         panels=tuple(_panel(evidence, part, members, limits) for part, members in shown if members),
         keys=tuple(keys),

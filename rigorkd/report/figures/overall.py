@@ -18,11 +18,9 @@ from rigorkd.report.sentences import (
     exploratory_said,
     is_unpaired,
     of_shown,
-    reasons,
     sentence_of,
-    some_not_valid,
-    warned_of,
 )
+from rigorkd.report.stars import is_starred, stars_said
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,8 +92,7 @@ def overall(evidence: Evidence) -> Figure | None:
             f"inconclusive. Where a student has several {cells}, validation chose the one shown."
             + sentence_of(equivalent_by(evidence.analysis, [pairing.gain for pairing in found]))
             + exploratory_said(families)
-            + some_not_valid(families)
-            + reasons((pairing.distilled.cell, pairing.gain) for pairing in found)
+            + stars_said((pairing.distilled.cell, pairing.gain) for pairing in found)
         ),
         panels=(_means(evidence, found), _gains(evidence, found)),
         keys=tuple(keys),
@@ -146,7 +143,7 @@ def _cell(axes: Axes, evidence: Evidence, cell: CellFacts, x: float, role: Role)
 
 
 def _gains(evidence: Evidence, found: tuple[Pairing, ...]) -> Panel:
-    sesoi = evidence.analysis.sesoi
+    sesoi, among = evidence.analysis.sesoi, [pairing.gain for pairing in found]
 
     def draw(axes: Axes) -> None:
         if sesoi is not None:
@@ -160,7 +157,7 @@ def _gains(evidence: Evidence, found: tuple[Pairing, ...]) -> Panel:
                 verdict_point(axes, at, c.mean_diff, c.verdict)
         fits = all(len(p.distilled.label) * len(found) < 44 for p in found)
         labels = [
-            _wrapped(p.student) + (f"\n{p.distilled.label}" if fits else "") + "*" * bool(warned_of(p.gain))
+            _wrapped(p.student) + (f"\n{p.distilled.label}" if fits else "") + "*" * is_starred(p.gain, among)
             for p in found
         ]
         axes.set_xticks(range(len(found)), labels)
@@ -170,7 +167,7 @@ def _gains(evidence: Evidence, found: tuple[Pairing, ...]) -> Panel:
     say = Numbers(evidence.analysis)
     parts = [
         f"{p.student}, {p.distilled.label}: {say(p.gain.mean_diff, True)}, {p.gain.verdict.label}"
-        + "*" * bool(warned_of(p.gain))
+        + "*" * is_starred(p.gain, among)
         for p in found
     ]
     return Panel(f"Gain over {evidence.the_baseline}", draw, 2.1, "; ".join(parts) + ".", 0.62)

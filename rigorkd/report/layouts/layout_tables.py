@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from rigorkd_analysis.metric_names import label
+from rigorkd_analysis.results import Comparison
 from rigorkd_analysis.wording import number_text, percent_text
 
 from rigorkd.metrics import BY_NAME
@@ -26,7 +28,8 @@ from rigorkd.report.paper_tables import (
     tests_said,
     verdicts_said,
 )
-from rigorkd.report.sentences import seeds_of, titled, warned_of
+from rigorkd.report.sentences import seeds_of, titled
+from rigorkd.report.stars import is_starred
 
 
 def layout_table(evidence: Evidence, layout: TableLayout) -> Page:
@@ -61,7 +64,16 @@ def _rows(evidence: Evidence, layout: RowsLayout) -> Table:
     if not members:
         wanted(evidence, [pattern for block in layout.rows for pattern in block.cells], teachers=True)
     missing = [name for _, some in found for name in some.missing]
-    rows = tuple(tuple(_entry(evidence, layout, row, column) for column in layout.columns) for row in members)
+    judged = [
+        (row.cell.cell, gain)
+        for row in members
+        for name in layout.judged
+        if (gain := gain_of(evidence, row.cell.cell, name)) is not None
+    ]
+    among = [gain for _, gain in judged]
+    rows = tuple(
+        tuple(_entry(evidence, layout, row, column, among) for column in layout.columns) for row in members
+    )
     share = percent_text(1 - evidence.analysis.alpha)
     parts = [f"{spread_said(evidence, [column.heading for column in layout.columns])}."]
     if layout.judged:
@@ -71,13 +83,7 @@ def _rows(evidence: Evidence, layout: RowsLayout) -> Table:
         others = [label(name) for name in layout.judged if name != evidence.analysis.metric]
         if others:
             parts.append(f"Of {' and '.join(others)} the intervals are uncorrected.")
-        found_gains = [
-            (row.cell.cell, gain_of(evidence, row.cell.cell, name))
-            for row in members
-            for name in layout.judged
-        ]
-        shown = [(cell, gain) for cell, gain in found_gains if gain is not None]
-        parts.append(verdicts_said(evidence, shown).strip())
+        parts.append(verdicts_said(evidence, judged).strip())
     measured = [column.metric for column in layout.columns if column.metric]
     parts.append(latency_note(evidence, measured, [row.cell for row in members]).strip())
     parts.append(seconds_note([*measured, *(column.difference or "" for column in layout.columns)]).strip())
@@ -99,7 +105,10 @@ def wanted_or_none(evidence: Evidence, block: Block) -> Wanted:
         return Wanted((), tuple(one for pattern in block.cells for one in alternatives(pattern)))
 
 
-def _entry(evidence: Evidence, layout: RowsLayout, row: _Row, column: Shown) -> Entry:
+def _entry(
+    evidence: Evidence, layout: RowsLayout, row: _Row, column: Shown, among: Sequence[Comparison]
+) -> Entry:
+    """What stands in a column of a row; `among` are the gains of all rows."""
     cell: CellFacts | None = row.cell
     assert cell is not None
     if column.heading in row.named:
@@ -117,12 +126,13 @@ def _entry(evidence: Evidence, layout: RowsLayout, row: _Row, column: Shown) -> 
     if gain is None:
         return "" if row.cell.is_baseline or row.cell.method == "teacher" else MISSING
     if column.verdict is not None:
-        return marked(evidence, gain, verdict(gain.verdict, gain.magnitude, starred=bool(warned_of(gain))))
+        starred = is_starred(gain, among)
+        return marked(evidence, gain, verdict(gain.verdict, gain.magnitude, starred=starred))
     say = _say(evidence, column.gain or "")
     whole = say.show(gain, "ci", signed=True)
     between = whole.parts if isinstance(whole, Cell) else (MISSING,)
     told = any(one.verdict is not None for one in layout.columns)  # the signs stand there once
-    star = "*" * (bool(warned_of(gain)) and not told)
+    star = "*" * (is_starred(gain, among) and not told)
     entry = Cell((say.value(gain.mean_diff, signed=True), " (", *between, f"){star}"))
     return entry if told else marked(evidence, gain, entry)
 
