@@ -138,12 +138,14 @@ def _with_publication(
     asked: dict[str, Any],
 ) -> None:
     """Print one study against its publication."""
+    from dataclasses import replace
+
     from rigorkd_analysis import document
     from rigorkd_analysis.analysis_plan import Plan
 
     from rigorkd.errors import InputError
     from rigorkd.report.compare_page import compare_page
-    from rigorkd.report.compared import Runs, open_source
+    from rigorkd.report.compared import Runs, open_source, told_by
     from rigorkd.report.emit import emit, to_csv, to_json
     from rigorkd.report.judging import Question, note_look
     from rigorkd.report.publications import compare_with
@@ -171,6 +173,9 @@ def _with_publication(
     changed = {key: asked[key] for key in ("alpha", "correction") if asked[key] != getattr(default, key)}
     question = Question(**given, **changed, interim=interim)
     result = compare_with(found, published, question, plan, asked["metric"])
+    own = [*_at_chance([opened], plan), *told_by([opened])]
+    known = {*result.warnings, *(f"{found.name}: {text}" for text in result.warnings)}
+    result = replace(result, warnings=(*result.warnings, *(text for text in own if text not in known)))
     rows: list[dict[str, Any]] = [
         {"part": f"{one.metric} {family.name}", **document(number)}
         for one in result.metrics
@@ -180,7 +185,8 @@ def _with_publication(
     claims = [{"part": "claim", "name": one.ours, **document(one)} for one in result.claims]
     columns = dict.fromkeys(key for row in (*rows, *claims) for key in row)
     rows = [{key: row.get(key) for key in columns} for row in (*rows, *claims)]
-    emit(form, lambda: compare_page(result), json=lambda: to_json(result), csv=lambda: to_csv(rows))
+    alone = told_by([opened], alone=True)
+    emit(form, lambda: compare_page(result, alone), json=lambda: to_json(result), csv=lambda: to_csv(rows))
     for metric in dict.fromkeys((found.plan.metric or "test_top1", *(one.metric for one in result.metrics))):
         if trouble := note_look(found, metric):
             aside(trouble)

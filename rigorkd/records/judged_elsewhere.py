@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ELSEWHERE = "judged elsewhere"
+SHOWN_BEFORE = "shown before, in "
+"""How every word of it begins."""
 _SECOND = len("2026-01-01T00:00:00")
 
 
@@ -57,13 +59,13 @@ class Elsewhere:
     @property
     def says(self) -> str:
         """What every analysis of them says, and `plan` and `run` before."""
-        runs = f"{count(len(self.runs), 'run')} ({some_of(self.runs, 2)})"
-        are = "is that" if len(self.runs) == 1 else "are those"
-        then = "of one cell alone, so that no difference between cells was"
-        if self.shows_differences:
-            then = "so that what is asked of them may have been chosen by their answers: exploratory"
+        runs = f"{count(len(self.runs), 'run')} of this study ({some_of(self.runs, 2)})"
         seen = says_seen(self.looked, summary=self.summary)
-        return f"{runs} {are} of {self.study}, where {seen} had shown them before, {then}{self._mend}"
+        there = f"{'are' if len(self.runs) > 1 else 'is'} there, too"
+        then = "no difference between cells, as they are of one"
+        if self.shows_differences:
+            then = "what is asked of them may have been chosen by their answers: exploratory"
+        return f"{SHOWN_BEFORE}{self.study}: {runs} {there}, and {seen} had met them; {then}{self._mend}"
 
     @property
     def _mend(self) -> str:

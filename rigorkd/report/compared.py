@@ -196,7 +196,7 @@ def told_by(studies: Sequence[Runs], *, alone: bool = False) -> list[str]:
     """
     told = []
     for one in studies:
-        own: Iterable[str] = one.source.warnings
+        own: Iterable[str] = (*one.source.warnings, *(before.says for before in one.source.shown_before()))
         if alone:
             chosen = (text for text in own if text.startswith(CHOICES) or is_of_no_new_data(text))
             own = (*told_of_plan(own), *chosen)

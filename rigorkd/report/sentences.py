@@ -28,6 +28,7 @@ from rigorkd_analysis.wording import over_what, percent_text
 from rigorkd.readers.averaging import AVERAGED, AVERAGED_PARTS
 from rigorkd.readers.leaving_out import LEFT_OUT
 from rigorkd.readers.run_rows import EPOCH
+from rigorkd.records.judged_elsewhere import SHOWN_BEFORE
 from rigorkd.records.left_out import CELLS_GONE
 from rigorkd.records.planned_looks import OTHER_LOOKS
 from rigorkd.report.page import Said
@@ -262,6 +263,7 @@ _OF_THE_PLAN = (
     "removed on ",
     "fewer seeds than",
     OTHER_LOOKS,
+    SHOWN_BEFORE,
 )
 
 

@@ -30,7 +30,7 @@ groups: {main: {baseline: true, kd: {T: TS}}}
 seeds: 5
 analysis: {contrasts: [{name: cool, pair: [main/small/kd-T4, main/small/baseline]}]}
 """
-AGAIN = "had shown them before"
+AGAIN = "shown before, in "
 
 
 @pytest.fixture(autouse=True)
@@ -65,20 +65,24 @@ def test_the_winner_of_one_study_is_no_plan_of_another(caplog: pytest.LogCapture
     asked("run", "wide.yaml", "-q")
     asked("analyze", "wide")
     write("winner", "4")
-    assert AGAIN in asked("plan", "winner.yaml").output.replace("\n", " ").replace("  ", " ")
+    assert f"{AGAIN}wide: 10 runs" in " ".join(asked("plan", "winner.yaml").output.split())
     asked("run", "winner.yaml", "-q")
     assert AGAIN in caplog.text
     shutil.rmtree("results/wide")  # what lies beside a study may be moved
     found = judged("winner")
     assert planned(found) == {False}
     (told,) = (text for text in found["warnings"] if AGAIN in text)
-    assert told.startswith("10 runs (main/small/baseline/seed-0, ")
-    assert "are those of wide, where an analysis of 5 seeds had shown them before" in told
+    assert told.startswith(f"{AGAIN}wide: 10 runs of this study (main/small/baseline/seed-0, ")
+    assert "are there, too, and an analysis of 5 seeds had met them" in told
     assert "(--seeds 5:10)" in told
     assert all(family["demoted"].endswith("had been shown before, in wide") for family in found["families"])
     assert all(one["says"].startswith("exploratory: ") for f in found["families"] for one in f["comparisons"])
     captions = asked("table", "winner", "--layout", "gains", "--format", "latex").output
     assert "had been shown before, in wide" in captions
+    assert f"{AGAIN}wide" in asked("analyze", "winner", "--format", "latex").stdout.replace("\n", " ")
+    asked("run", "winner.yaml", "-q", "--results", "elsewhere", "--seeds", "10:15")
+    both = asked("compare", "winner", "elsewhere/winner").output
+    assert f"winner: {AGAIN}wide: 10 runs" in " ".join(both.split())
 
     asked("run", "winner.yaml", "-q", "--seeds", "5:10")  # as the message offers
     fresh = judged("winner", "--seeds", "5:10")
@@ -95,7 +99,7 @@ def test_runs_of_their_own_and_one_shared_cell_leave_plans_as_they_are() -> None
     found = judged("second")
     assert planned(found) == {True}
     (told,) = (text for text in found["warnings"] if AGAIN in text)
-    assert "of one cell alone" in told
+    assert "no difference between cells" in told
     write("third", "8")
     asked("run", "third.yaml", "-q", "--seeds", "5:10")
     assert not [*read_changes(Path("results/third"))]

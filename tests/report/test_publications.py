@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from decimal import Decimal
@@ -29,6 +30,11 @@ from rigorkd_analysis.wording import Phrasing
 from scipy import stats
 
 from rigorkd.errors import InputError
+from rigorkd.files import timestamp
+from rigorkd.records.changes import Change, note_change
+from rigorkd.records.judged_elsewhere import ELSEWHERE
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.record import read_records
 from rigorkd.report.publications import (
     Mapped,
     find_mapping,
@@ -338,6 +344,18 @@ def test_a_study_folder_brings_its_teachers(mapped: Path, finished: Path, rigork
     assert len(found["claims"]) == 1
     alone = rigorkd("compare", study, "--published", "printed.csv", "--format", "json")
     assert json.loads(alone.stdout)["metrics"] == found["metrics"]
+
+
+def test_what_the_study_warns_of_stands_beside_the_publication(
+    mapped: Path, finished: Path, rigorkd: Rigorkd
+) -> None:
+    study = mapped / "tiny"
+    shutil.copytree(finished / "results" / "tiny", study)
+    seen = {record.run: (record.run_hash, "") for record in read_records(StudyFolder(study), "main")}
+    note_change(study, Change(ELSEWHERE, timestamp(), seen, looked=2, reason="pilot"))
+    for form in ("json", "latex", "table"):
+        done = rigorkd("compare", str(study), "--published", "tiny.yaml", "--format", form)
+        assert "tiny: shown before, in pilot: " in " ".join(done.stdout.split()), (form, done)
 
 
 @pytest.mark.parametrize(
