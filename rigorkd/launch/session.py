@@ -42,7 +42,7 @@ from rigorkd.records.changes import (
 from rigorkd.records.data_note import note_examined
 from rigorkd.records.expected import PROTOCOL_BACK, StartFile, expected_hashes, start_files
 from rigorkd.records.integrity import Damage, Intact, weights_gone
-from rigorkd.records.judged_elsewhere import note_elsewhere, shown_elsewhere
+from rigorkd.records.judged_elsewhere import note_elsewhere, note_outcomes_elsewhere, shown_elsewhere
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import WEIGHTS
 from rigorkd.records.study import folder_name, is_registered, is_study, read_info, register
@@ -262,6 +262,8 @@ class Session:
     def close(self, leases: Leases, runs: Iterable[str]) -> None:
         """Leave nothing of these runs behind; nor, if this launcher is the last one here, of the dead."""
         self.intact.save()
+        if not self.protocol.smoke:
+            note_outcomes_elsewhere(self.study.path)
         self._drop_leftovers(leases, [name for name in runs if has_record(self.study, name)])
         if self.protocol.smoke and self.options.only_runs is None:
             alone = all(one.id == leases.me.holder.id for one in leases.liveness.launchers())
@@ -425,10 +427,11 @@ def _stale_message(study: StudyFolder, states: RunStates) -> str:
     named = "" if undone == [PROTOCOL_BACK] else " and what it names"
     undo = " and ".join(undone)
     looked = met_by_look(study.path, (states.records[entry.run] for entry in states.stale))
+    renamed = "give the study another name" + ", and seeds that no analysis has met" * (looked is not None)
     return (
         f"{study.path}: {count(len(states.stale), 'record')} no longer {verb} the protocol{named}:\n"
         + "\n".join(shown)
-        + f"\n  {undo}{', ' * bool(undo)}give the study another name, or set these records aside and train"
-        + " again with --retrain-stale"
+        + f"\n  {undo}{', ' * bool(undo)}{renamed}, or set these records aside and train again with"
+        + " --retrain-stale"
         + ("" if looked is None else f"\n  ({_after_a_look(looked)})")
     )

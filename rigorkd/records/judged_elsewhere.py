@@ -2,19 +2,21 @@
 
 A protocol that is copied under another name asks for the same draws again, bit by bit. Its questions may then
 have been chosen by their answers, so that nothing of them was planned. It is noted when such runs are first
-trained, since what lies beside a study may be moved later.
+trained, since what lies beside a study may be moved later. Most are known by their run hash before they are;
+where a comment of a script was changed, by what they came to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rigorkd.errors import InputError, StoreError
 from rigorkd.files import timestamp
-from rigorkd.records.changes import Change, is_of_student, note_change, read_changes
+from rigorkd.records.changes import Change, cell_of, is_of_student, note_change, outcome, read_changes
 from rigorkd.records.interim import (
     SHOWN,
     InterimAnalysis,
@@ -22,7 +24,7 @@ from rigorkd.records.interim import (
     says_seen,
 )
 from rigorkd.records.layout import LEAF, StudyFolder
-from rigorkd.records.record import find_record
+from rigorkd.records.record import Record, find_record
 from rigorkd.records.study import studies_in
 from rigorkd.text import count, some_of
 
@@ -33,6 +35,8 @@ ELSEWHERE = "judged elsewhere"
 SHOWN_BEFORE = "shown before, in "
 """How every word of it begins."""
 _SECOND = len("2026-01-01T00:00:00")
+_NO_CHANCE = 3
+"""At so many seeds two cells do not come to the same by chance."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,11 @@ class Elsewhere:
 
     def at(self, seeds: Collection[int]) -> Elsewhere:
         """The same of the runs at these seeds."""
-        kept = tuple(run for run in self.runs if int(run.rpartition("-")[2]) in seeds)
-        return Elsewhere(self.study, kept, self.looked, self.summary)
+        return self.among([run for run in self.runs if int(run.rpartition("-")[2]) in seeds])
+
+    def among(self, runs: Collection[str]) -> Elsewhere:
+        """The same of these runs alone."""
+        return replace(self, runs=tuple(run for run in self.runs if run in runs))
 
 
 def shown_elsewhere(folder: Path, wanted: Mapping[str, str]) -> tuple[Elsewhere, ...]:
@@ -95,8 +102,7 @@ def shown_elsewhere(folder: Path, wanted: Mapping[str, str]) -> tuple[Elsewhere,
 
 
 def _shown_in(other: Path, by_hash: Mapping[str, str], seeds: set[str]) -> Elsewhere | None:
-    looks = (*read_interim_analyses(other), *read_interim_analyses(other, SHOWN))
-    if not looks:
+    if not (looks := _looks_at(other)):
         return None
     study = StudyFolder(other)
     cells: dict[str, list[str]] = {}
@@ -115,26 +121,103 @@ def _shown_in(other: Path, by_hash: Mapping[str, str], seeds: set[str]) -> Elsew
                 continue
             if record is None or record.run_hash not in by_hash:
                 break
-            finished, seed = str(record.fields.get("finished") or "")[:_SECOND], record.fields["seed"]
+            finished, seed = _finished(record), record.fields["seed"]
             if after := [look for look in looks if seed in look.seeds and look.time[:_SECOND] >= finished]:
                 runs.append(by_hash[record.run_hash])
                 met += after
     if not runs:
         return None
-    most = max(met, key=lambda look: (not look.summary, look.n))
+    most = max(met, key=_most)
+    return Elsewhere(other.name, tuple(sorted(runs)), most.n, most.summary)
+
+
+def _looks_at(folder: Path) -> tuple[InterimAnalysis, ...]:
+    return (*read_interim_analyses(folder), *read_interim_analyses(folder, SHOWN))
+
+
+def _finished(record: Record) -> str:
+    return str(record.fields.get("finished") or "")[:_SECOND]
+
+
+def _most(look: InterimAnalysis) -> tuple[bool, int]:
+    return not look.summary, look.n
+
+
+def came_out_elsewhere(folder: Path) -> tuple[Elsewhere, ...]:
+    """Students' runs of a study that came out as those of one beside it, which had been shown before.
+
+    They do if a cell and one of the other study came to the same at every seed that both have, three at least
+    and not all alike: one accuracy may be another's by chance.
+    """
+    beside = [other for other in studies_in(folder.parent) if other.name != folder.name]
+    beside = [other for other in beside if any(_looks_at(other))]
+    if not beside:
+        return ()
+    own = _outcomes(folder)
+    found = (_came_out_in(other, own) for other in beside)
+    return tuple(filter(None, found))
+
+
+def _outcomes(folder: Path) -> dict[str, dict[int, tuple[str, Record]]]:
+    """Of each student's cell what its runs came to, by seed."""
+    found: dict[str, dict[int, tuple[str, Record]]] = {}
+    for path in StudyFolder(folder).records():
+        run = path.parent.relative_to(folder).as_posix()
+        if not is_of_student(run):
+            continue
+        with contextlib.suppress(StoreError, InputError):  # what is damaged is told where it is judged
+            record = find_record(StudyFolder(folder), run)
+            if record is not None and isinstance(seed := record.fields["seed"], int):
+                found.setdefault(cell_of(run), {})[seed] = (outcome(record), record)
+    return found
+
+
+def _came_out_in(other: Path, own: Mapping[str, Mapping[int, tuple[str, Record]]]) -> Elsewhere | None:
+    looks = _looks_at(other)
+    runs: dict[str, InterimAnalysis] = {}
+    for theirs in _outcomes(other).values():
+        for mine in own.values():
+            common = mine.keys() & theirs.keys()
+            if len(common) < _NO_CHANCE or len({theirs[seed][0] for seed in common}) < 2:
+                continue
+            if any(mine[seed][0] != theirs[seed][0] for seed in common):
+                continue
+            for seed in common:
+                there, here = _finished(theirs[seed][1]), _finished(mine[seed][1])
+                met = [look for look in looks if seed in look.seeds and there <= look.time[:_SECOND] <= here]
+                if met:
+                    runs[mine[seed][1].run] = max(met, key=_most)
+    if not runs:
+        return None
+    most = max(runs.values(), key=_most)
     return Elsewhere(other.name, tuple(sorted(runs)), most.n, most.summary)
 
 
 def note_elsewhere(folder: Path, wanted: Mapping[str, str]) -> None:
     """Note which of the runs that are to be trained were shown in another study, once each."""
+    _note(folder, shown_elsewhere(folder, _unknown(folder, wanted)), wanted)
+
+
+def note_outcomes_elsewhere(folder: Path) -> None:
+    """The same of runs that are there and whose run hashes did not tell."""
+    found = came_out_elsewhere(folder)
+    runs = {run for one in found for run in one.runs}
+    hashes = {run: record.run_hash for run in runs if (record := find_record(StudyFolder(folder), run))}
+    new = _unknown(folder, hashes)
+    _note(folder, [one.among(new) for one in found], hashes)
+
+
+def _unknown(folder: Path, hashes: Mapping[str, str]) -> dict[str, str]:
     noted = {run for change in _noted(folder) for run in change.runs.items()}
-    new = {run: run_hash for run, run_hash in wanted.items() if (run, (run_hash, "")) not in noted}
-    for one in shown_elsewhere(folder, new):
-        runs = {run: (wanted[run], "") for run in one.runs}
-        change = Change(
-            ELSEWHERE, timestamp(), runs, looked=one.looked, reason=one.study, summary=one.summary
-        )
-        note_change(folder, change)
+    return {run: run_hash for run, run_hash in hashes.items() if (run, (run_hash, "")) not in noted}
+
+
+def _note(folder: Path, found: Iterable[Elsewhere], hashes: Mapping[str, str]) -> None:
+    for one in found:
+        runs = {run: (hashes[run], "") for run in one.runs}
+        if runs:
+            note = Change(ELSEWHERE, timestamp(), runs, looked=one.looked, reason=one.study)
+            note_change(folder, replace(note, summary=one.summary))
 
 
 def elsewhere_of(folder: Path, runs: pd.DataFrame) -> tuple[Elsewhere, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rigorkd.cli.main import cli
+from rigorkd.errors import StoreError
 from rigorkd.records.changes import read_changes
 
 SCRIPT = """\
@@ -90,6 +92,36 @@ def test_the_winner_of_one_study_is_no_plan_of_another(caplog: pytest.LogCapture
     assert not any(AGAIN in text for text in fresh["warnings"])
 
 
+def test_a_comment_in_the_script_makes_no_new_data() -> None:
+    write("wide", "[1, 2, 4]")
+    asked("run", "wide.yaml", "-q")
+    asked("analyze", "wide")
+    Path("train.py").write_text(f"# a word\n{SCRIPT}")
+    with pytest.raises(StoreError, match="another name, and seeds that no analysis has met"):
+        CliRunner().invoke(cli, ["run", "wide.yaml", "-q"], catch_exceptions=False)
+    write("winner", "4")
+    asked("run", "winner.yaml", "-q")
+    found = judged("winner")
+    assert planned(found) == {False}
+    assert any(text.startswith(f"{AGAIN}wide: 10 runs") for text in found["warnings"])
+    asked("run", "winner.yaml", "-q", "--seeds", "5:10")
+    assert len(read_changes(Path("results/winner"))) == 1, "noted once"
+
+
+def test_what_is_all_alike_is_no_other_study_s_run() -> None:
+    """Both say 1 at every seed, as what has not learnt does; only the baseline is the same run."""
+    Path("train.py").write_text(
+        "import json, sys\njson.dump({'accuracy': 1}, open(sys.argv[1] + '/metrics.json', 'w'))\n"
+    )
+    write("one", "1")
+    asked("run", "one.yaml", "-q")
+    asked("analyze", "one")
+    write("two", "4")
+    asked("run", "two.yaml", "-q")
+    (only,) = {run.rpartition("/")[0] for change in read_changes(Path("results/two")) for run in change.runs}
+    assert only == "main/small/baseline"
+
+
 def test_runs_of_their_own_and_one_shared_cell_leave_plans_as_they_are() -> None:
     write("first", "[1, 2]")
     asked("run", "first.yaml", "-q")
@@ -113,5 +145,7 @@ def test_what_is_shown_after_the_runs_were_there_is_no_news() -> None:
     Path("two.yaml").write_text(Path("two.yaml").read_text().replace("study: one", "study: two"))
     Path("results/one/shown.jsonl").unlink(missing_ok=True)
     asked("run", "two.yaml", "-q")
+    time.sleep(1.1)  # looks and runs are noted by the second
     asked("analyze", "one")
-    assert planned(judged("two")) == {True}
+    asked("run", "two.yaml", "-q", "--seeds", "6")
+    assert planned(judged("two", "--seeds", "0:5")) == {True}
