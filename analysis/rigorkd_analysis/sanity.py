@@ -252,7 +252,7 @@ def _trivial_top5(question: Question, classes: int | None, metrics: list[str]) -
             always = f"with {classes} classes the right one is always among the first five"
             yield f"{metric} tells no cells apart: {always}"
         elif full:
-            yield f"{metric} tells no cells apart: it is 100 in every run, as with five classes or fewer"
+            yield f"{metric} tells no cells apart: it is 100 in every run, as with few classes"
 
 
 class OneClass:

@@ -37,6 +37,7 @@ def export(study: Path | None, results: Path, out: Path | None, weights: bool) -
     from rigorkd.report.emit import to_json
     from rigorkd.report.figures.side_by_side import cores
     from rigorkd.report.gather import gather
+    from rigorkd.report.headline import how_far
     from rigorkd.report.judging import Question, analysis_of
     from rigorkd.report.render.html import html
     from rigorkd.report.report_page import report_page
@@ -57,6 +58,7 @@ def export(study: Path | None, results: Path, out: Path | None, weights: bool) -
     analysis = analysis_of(found, question, up_to=PREDICTIONS_UP_TO)
     page = html(report_page(gather(found, analysis)), cores())
     warn(found, question, analysis)  # notes the look, which belongs into the archive
+    open_ = "" if analysis.progress is None else how_far(analysis.progress, analysis.looks)[0]
     made = pack(
         folder,
         file,
@@ -64,10 +66,13 @@ def export(study: Path | None, results: Path, out: Path | None, weights: bool) -
         report=page,
         analysis=to_json(with_status(analysis)),
         warnings=analysis.warnings,
+        open_=open_,
         weights=weights,
     )
     click.echo(f"{file}: {count(made.files, 'file')}, {made.bytes / 1e6:,.1f} MB")
     if made.left_out:
         click.echo(f"  without the weights of {count(made.left_out, 'student')}")
+    if open_:
+        click.echo(f"  {open_}")
     click.echo(f"  digest of the study   {verified.digest}")
     click.echo(f"  sha256 of the archive {file_sha256(file)}")

@@ -81,7 +81,7 @@ def plan(
     """
     from rigorkd.extras import require
     from rigorkd.launch.growth import cost_of_growing
-    from rigorkd.launch.planning import few_seeds_warning, make_plan, protocol_warnings, sesoi_of_commands
+    from rigorkd.launch.planning import make_plan, protocol_warnings, seeds_warnings, sesoi_of_commands
     from rigorkd.launch.run_states import find_run_states, matching_cells
     from rigorkd.protocol.load import refuse_misfit
     from rigorkd.records.expected import ABSENT, start_files
@@ -123,7 +123,7 @@ def plan(
     folder_for(results)
     place = results / folder_name(loaded, mode)
     planned = looks_ahead(place, loaded).looks
-    if not smoke and (warning := few_seeds_warning(place, loaded, chosen)):
+    for warning in [] if smoke else seeds_warnings(place, loaded, chosen):
         aside(warning)
     if warning := cost_of_growing(place, chosen, loaded.spec.analysis, planned):
         aside(warning)

@@ -211,9 +211,10 @@ def run(
     from rigorkd.launch.launch import LaunchOptions, launch
     from rigorkd.launch.own_commands import changed_since_runs, note_own, refuse_foreign_code
     from rigorkd.launch.own_data import own_data
-    from rigorkd.launch.planning import few_seeds_warning, protocol_warnings, sesoi_warning
+    from rigorkd.launch.planning import protocol_warnings, seeds_warnings, sesoi_warning
     from rigorkd.launch.rehearsal import done_without, rehearse
     from rigorkd.launch.run_states import Shard
+    from rigorkd.launch.study_status import gives_up
     from rigorkd.protocol.load import refuse_misfit
     from rigorkd.protocol.smoke import smoke as shrink
     from rigorkd.records.command_notes import command_notes
@@ -279,7 +280,7 @@ def run(
     grown = None
     if not smoke and max_seeds is None:
         place = results / folder_name(loaded, mode)
-        if warning := few_seeds_warning(place, loaded, chosen):
+        for warning in seeds_warnings(place, loaded, chosen):
             aside(warning)
         grown = growth_of(place, chosen, loaded.spec.analysis, looks_ahead(place, loaded).looks)
         if grown is not None:
@@ -357,7 +358,7 @@ def run(
             judged = f"what keeps the error rate: {grown.ways(study)}" + f" ({spends})" * bool(spends)
         first = f"{_same_study()}, for what --only left out; then " if only else ""
         if part is None and (open_ := still_asked(outcome.study.path, chosen)):
-            less = f"rigorkd remove {study} --seeds {listed_seeds(open_)}"
+            less = gives_up(outcome.study.path, open_)
             more = f"{_same_study()} --seeds {listed_seeds({*chosen, *open_})}"
             console.print(
                 f"note: the study was asked for {count(len(open_), 'seed')} more ({listed_seeds(open_)}), "

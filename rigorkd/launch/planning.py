@@ -24,6 +24,7 @@ from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import Contrast, SeedsByRole
 from rigorkd.protocol.trainer import FILLED
+from rigorkd.records.changes import says_giving_up
 from rigorkd.records.command_code import changed_settings, seed_as_a_truth, unseen_arguments, watched
 from rigorkd.records.command_notes import command_notes
 from rigorkd.records.expected import located
@@ -410,8 +411,8 @@ def protocol_warnings(protocol: Protocol, seeds: tuple[int, ...]) -> list[str]:
     return [warning for warning in told if warning]
 
 
-def few_seeds_warning(folder: Path, protocol: Protocol, seeds: Collection[int]) -> str:
-    """What `analyze` will say of so few seeds, as far as it can be foreseen; "" of enough.
+def seeds_warnings(folder: Path, protocol: Protocol, seeds: Collection[int]) -> list[str]:
+    """What `analyze` will say of so few seeds, as far as it can be foreseen, and of fewer than were planned.
 
     Those that a study was planned with before count, too; those kept for choosing do not. Of one seed
     `plan` says that it supports no test.
@@ -422,8 +423,8 @@ def few_seeds_warning(folder: Path, protocol: Protocol, seeds: Collection[int]) 
     chosen_on = frozenset(selection.seeds) if selection else frozenset[int]()
     planned = read_info(folder).planned_seeds if is_study(folder) else ()
     n = min(_numbers(protocol.spec.seeds, len({*seeds, *planned} - chosen_on), chosen_on))
-    told = few_seeds(n) if n > 1 else ""
-    return f"warning: {told}" if told else ""
+    told = (says_giving_up(folder, seeds, planned), few_seeds(n) if n > 1 else "")
+    return [f"warning: {text}" for text in told if text]
 
 
 def _cut_short(cells: Iterable[Cell]) -> Iterator[str]:

@@ -261,7 +261,7 @@ def study_status(folder: Path, liveness: Liveness | None = None) -> Status:
         removed=taken_out,
         resume=_resume(info, protocol),
         seeds_left=left,
-        give_up=_give_up(folder, left) if left else "",
+        give_up=gives_up(folder, left) if left else "",
         own_code=has_own_code(protocol),
         seeds_ahead=()
         if looked or info.smoke
@@ -277,7 +277,7 @@ def _resume(info: StudyInfo, protocol: Protocol) -> str:
     return f"rigorkd run PROTOCOL{' --smoke' * info.smoke}{mode} --seeds {seeds_for_run(info.seeds)}"
 
 
-def _give_up(folder: Path, seeds: tuple[int, ...]) -> str:
+def gives_up(folder: Path, seeds: tuple[int, ...]) -> str:
     """The command that takes these seeds out of the study, with its reason where they have been seen."""
     why = " --because WHY" if looked_at(folder, (), seeds) is not None else ""
     return f"rigorkd remove {shlex.quote(str(folder))} --seeds {listed_seeds(seeds)}{why}"

@@ -190,6 +190,20 @@ def note_fewer(folder: Path, seeds: Collection[int]) -> None:
         note_change(folder, Change(FEWER, timestamp(), seeds=left, looked=met.n, summary=met.summary))
 
 
+def says_giving_up(folder: Path, seeds: Collection[int], planned: Collection[int]) -> str:
+    """What it means to ask for these seeds where more were `planned` and something was shown; "" if nothing.
+
+    After a look the others stay planned, and every analysis waits for them; before, they are given up.
+    """
+    left = set(planned) - set(seeds)
+    if not left or (met := looked_at(folder, (), left)) is None:
+        return ""
+    seen = f"after {says_seen(met.n, summary=met.summary)}"
+    if read_interim_analyses(folder):
+        return f"seeds {listed_seeds(left)} were planned and stay so {seen}: `rigorkd analyze` waits for them"
+    return f"seeds {listed_seeds(left)} are given up {seen}: every verdict will be exploratory"
+
+
 def met_by_look(folder: Path, records: Iterable[Record]) -> int | None:
     """At how many seeds an analysis has met any of these very records, None if none has."""
     looks = read_interim_analyses(folder)

@@ -199,10 +199,10 @@ def still_asked(folder: Path, seeds: Collection[int]) -> tuple[int, ...]:
     if not read_interim_analyses(folder):
         return ()
     study = read_study(folder)
+    waits = {int(seed) for seed in study.missing["seed"]} if len(study.missing) else set[int]()
     if set(study.runs["seed"]) <= set(study.planned_seeds):  # nothing has come of the others
-        return ()
-    missing = study.missing
-    return tuple(sorted({int(seed) for seed in missing["seed"]} - set(seeds))) if len(missing) else ()
+        waits &= set(study.planned_seeds)
+    return tuple(sorted(waits - set(seeds)))
 
 
 def _classes(protocol: Protocol, examined: Examined | None) -> int | None:

@@ -54,18 +54,19 @@ def pack(
     report: str,
     analysis: str,
     warnings: Sequence[str],
+    open_: str = "",
     weights: bool = False,
 ) -> Archive:
     """Write the archive of a study that was `verified`, whole or not at all.
 
-    `report` and `analysis` are its page and its JSON, `warnings` what that analysis warns of. Students'
-    weights come along with `weights`; teachers' and starts' always do, for they are needed to repeat a run.
+    `report` and `analysis` are its page and its JSON, `warnings` what that analysis warns of, `open_` how far
+    a study is that is not finished. Students' weights come along with `weights`; teachers' and starts' always do, for they are needed to repeat a run.
     """
     study, info, records = StudyFolder(folder), read_info(folder), read_records(StudyFolder(folder))
     inside = dict(_study_files(study, records, weights=weights))
     left_out = sum(_is_student_with_weights(one) for one in records) if not weights else len(verified.gone)
     written = {
-        "README.md": _readme(info, records, verified, warnings, left_out).encode(),
+        "README.md": _readme(info, records, verified, warnings, left_out, open_).encode(),
         "analysis.json": analysis.encode(),
         "environment.json": _environment(info, records).encode(),
         "protocol.yaml": read_bytes(study.protocol(info.protocols[-1]), folder, PROTOCOL),
@@ -149,6 +150,7 @@ def _readme(
     verified: Verified,
     warnings: Sequence[str],
     left_out: int,
+    open_: str,
 ) -> str:
     name = info.study
     of_torch = [(record.fields.get("versions") or {}).get("torch") for record in records]
@@ -160,12 +162,17 @@ def _readme(
     needs = (
         "what its commands read and import" if by_command else "`pip install 'rigorkd[train]'` and the data"
     )
+    verdicts = "the means so far" if open_ else "every verdict, interval and warning"
     lines = [
         f"# The study {name}",
         "",
         f"{count(verified.records, 'run')} with everything that their verdicts rest on, packed by rigorkd",
         f"{__version__} ({count(verified.files, 'file')}; {trained}).",
         *(["", "This is a smoke run on synthetic data: no result of anything."] if info.smoke else []),
+        *(
+            ["", f"{open_} Nothing was judged yet; `rigorkd analyze --interim` judges what is there."]
+            * bool(open_)
+        ),
         "",
         "The digest of the study, one hash of its plan, protocol, records and their files; cite it with the",
         "archive:",
@@ -180,7 +187,7 @@ def _readme(
         f"    rigorkd analyze results/{name}",
         "",
         "The first says whether every file is what was committed, and this the study of the digest; the",
-        f"second computes every verdict again. With {needs},",
+        f"second {'says how far the study is' if open_ else 'computes every verdict again'}. With {needs},",
         f"`rigorkd verify results/{name} --rerun 2` trains two runs again and compares "
         f"{'their numbers' if by_command else 'their bits'}.",
         "",
@@ -189,7 +196,7 @@ def _readme(
         "| file | holds |",
         "|---|---|",
         "| report.html | the report, for people |",
-        "| analysis.json | every verdict, interval and warning, for programs |",
+        f"| analysis.json | {verdicts}, for programs |",
         "| protocol.yaml | what was run, and what was to be compared |",
         "| environment.json | versions and hardware, by the records |",
         f"| results/{name}/study.json | the plan as the first run fixed it |",

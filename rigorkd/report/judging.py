@@ -22,7 +22,7 @@ from rigorkd.metrics import BY_NAME
 from rigorkd.readers.known_names import NAMED, PARAMETERS
 from rigorkd.records.interim import note_shown
 from rigorkd.report.rows import located
-from rigorkd.report.sentences import REPEATED, cells_are_left, chosen_of, mean_of, of_no_new_data
+from rigorkd.report.sentences import INTERIM, REPEATED, cells_are_left, chosen_of, mean_of, of_no_new_data
 from rigorkd.report.sources import Source
 from rigorkd.text import count, is_float, some_of
 
@@ -164,6 +164,7 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
                 return replace(shown, warnings=(*shown.warnings, *found.warnings, *doubted))
         before = found.shown_before()
         plan = found.with_looks(_as_shown(plan, before))
+        found = replace(found, warnings=(*_before_the_end(found), *found.warnings))
         known = BY_NAME.get(plan.metric or "")
         declared = dict(found.metrics).get(plan.metric or "")
         plan = replace(plan, goal=plan.goal or declared or (known.goal if known else None))
@@ -184,7 +185,7 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
             return one
 
         result = analyze(found.table, plan, study=found.name, predictions=predictions if read else None)
-    notes = (*_other_metrics(found, result.metric), *_lost(lost), *_before_the_end(found))
+    notes = (*_other_metrics(found, result.metric), *_lost(lost))
     notes += found.other_items
     told = _with_cautions(result, found)
     said = {text for family in told.families for c in family.comparisons for text in c.warnings}
@@ -414,10 +415,14 @@ def _before_the_end(found: Source) -> tuple[str, ...]:
     """That an analysis was asked for before the planned runs were all there."""
     if not found.missing:
         return ()
-    text = f"{found.missing} of {len(found.table)} runs are not there yet: a look before the end"
+    missing = f"{found.missing} of {len(found.table)} runs are not there yet"
     if found.complete_seeds in found.plan.interim:
-        return (text + ", as planned",)
-    return (text + ", so that no fixed-n verdict of all of them will be valid",)
+        return (f"{missing}: a look before the end, as planned",)
+    complete = f"{found.complete_seeds} of {count(len(found.judged_seeds), 'seed')}"
+    return (
+        f"{INTERIM}{complete} {'is' if found.complete_seeds == 1 else 'are'} complete, as --interim asks; "
+        f"{missing}, so that no fixed-n verdict of all of them will be valid",
+    )
 
 
 def _other_metrics(found: Source, metric: str) -> tuple[str, ...]:

@@ -153,7 +153,7 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
     )
 
 
-_FULL = " Top-5 is 100 in every run, as with five classes or fewer, and is left out."
+_FULL = " Top-5 is 100 in every run, as with few classes, and is left out."
 
 
 def _is_full(evidence: Evidence, metric: str) -> bool:

@@ -282,13 +282,15 @@ def unvalidated(analysis: Analysis) -> str:
 
 CHOSEN, CHOSEN_CELLS = "chosen seeds: ", "chosen cells: "
 """How the warnings begin that --seeds left finished seeds out, or --without cells."""
-CHOICES = (CHOSEN, CHOSEN_CELLS, LEFT_OUT, AVERAGED, AVERAGED_PARTS, EPOCH)
+INTERIM = "interim look: "
+"""How the warning begins that runs are judged before all that were planned are there."""
+CHOICES = (CHOSEN, CHOSEN_CELLS, LEFT_OUT, AVERAGED, AVERAGED_PARTS, EPOCH, INTERIM)
 """How those begin that say what was chosen, not what is doubted."""
 
 
 def chosen_of(warnings: Iterable[str]) -> tuple[str, ...]:
     """What a sentence says, which is pasted without captions, of seeds and cells that were chosen by hand."""
-    kinds = (CHOSEN, CHOSEN_CELLS, LEFT_OUT)
+    kinds = (CHOSEN, CHOSEN_CELLS, LEFT_OUT, INTERIM)
     return tuple(text.partition(", as --")[0] for text in warnings if text.startswith(kinds))
 
 
@@ -364,6 +366,7 @@ def of_what(analysis: Analysis) -> str:
 
 
 _IN_CAPTIONS = {
+    INTERIM: f"{INTERIM}{{}}",
     CHOSEN: f"{CHOSEN}{{}}",
     CHOSEN_CELLS: "{}",
     LEFT_OUT: f"{LEFT_OUT}{{}}",

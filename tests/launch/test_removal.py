@@ -20,6 +20,7 @@ from rigorkd.launch.cleaning import clear
 from rigorkd.launch.display import print_summary
 from rigorkd.launch.heartbeat import Heartbeat, Liveness
 from rigorkd.launch.leases import Leases
+from rigorkd.launch.planning import seeds_warnings
 from rigorkd.launch.removal import Wanted, remove, restore
 from rigorkd.launch.session import LaunchOptions, Session
 from rigorkd.launch.study_status import study_status
@@ -341,6 +342,28 @@ def test_a_teacher_does_not_go_before_its_students(tmp_path: Path) -> None:
     assert len(runs(study)) == RUNS
     remove(study, Wanted(only=("teacher", "*/kd-*")))
     assert len(runs(study)) == RUNS - 12
+
+
+def test_fewer_seeds_are_said_to_be_given_up_or_waited_for(tmp_path: Path) -> None:
+    """By `plan` and `run` beforehand: after a look they stay planned, before it verdicts are exploratory."""
+    study = make(tmp_path, train=at(0, 1))
+    protocol = load_protocol(tmp_path / "made.yaml")
+
+    def says() -> list[str]:
+        return [text for text in seeds_warnings(study, protocol, (0, 1)) if "fewer than 5" not in text]
+
+    assert says() == []
+    found = from_study(study)
+    note(found, analysis_of(found, Question(), images=False))  # means in progress
+    (told,) = says()
+    assert told.endswith(
+        "seeds 2:4 are given up after an analysis of 2 seeds: every verdict will be exploratory"
+    )
+    note(found, analysis_of(found, Question(interim=True), images=False))
+    (told,) = says()
+    assert "seeds 2:4 were planned and stay so" in told
+    assert told.endswith("`rigorkd analyze` waits for them")
+    assert still_asked(study, (0, 1)) == (2, 3)
 
 
 def test_nothing_moves_while_a_launcher_is_at_work(tmp_path: Path) -> None:

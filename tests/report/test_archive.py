@@ -102,10 +102,15 @@ def test_packing_is_a_look_and_what_was_removed_is_told(tmp_path: Path) -> None:
 
 def test_a_study_in_progress_says_so_and_is_no_look(tmp_path: Path) -> None:
     study = make(tmp_path, train=at(0, 1))
-    pack(study, tmp_path / "one.zip")
+    told = "In progress: 8 of 16 runs are finished, 2 of 4 seeds complete."
+    assert told in pack(study, tmp_path / "one.zip")
     assert read_interim_analyses(study) == ()
     there = unpack(tmp_path / "one.zip", tmp_path / "elsewhere")
     assert json.loads((there.parents[1] / "analysis.json").read_text())["progress"]
+    readme = (there.parents[1] / "README.md").read_text()
+    assert told in readme
+    assert "every verdict" not in readme
+    assert "`rigorkd analyze --interim`\njudges what is there" in readme
 
 
 def test_what_is_damaged_is_refused(tmp_path: Path) -> None:

@@ -110,7 +110,12 @@ def test_an_interim_look_is_asked_for_and_counts(made, tmp_path):
     found = look(study, interim=True)
     assert found.progress is None
     assert verdicts(found) == {"inconclusive", "better"}
-    assert any("4 of 15 runs are not there yet: a look before the end" in text for text in found.warnings)
+    (told,) = (
+        text for text in found.warnings if text.startswith("interim look: 3 of 5 seeds are complete, ")
+    )
+    assert told.endswith(
+        "; 4 of 15 runs are not there yet, so that no fixed-n verdict of all of them will be valid"
+    )
     assert [(one.n, one.seeds) for one in read_interim_analyses(study)] == [(3, (0, 1, 2, 3, 4))]
     assert verdicts(look(study, interim=True)) == {"inconclusive", "better"}  # the same data: no second look
     whole = look(made(tmp_path, first(5), seeds=range(5)))
