@@ -60,7 +60,8 @@ def pack(
     """Write the archive of a study that was `verified`, whole or not at all.
 
     `report` and `analysis` are its page and its JSON, `warnings` what that analysis warns of, `open_` how far
-    a study is that is not finished. Students' weights come along with `weights`; teachers' and starts' always do, for they are needed to repeat a run.
+    a study is that is not finished. Students' weights come along with `weights`; teachers' and starts' always
+    do, for they are needed to repeat a run.
     """
     study, info, records = StudyFolder(folder), read_info(folder), read_records(StudyFolder(folder))
     inside = dict(_study_files(study, records, weights=weights))
