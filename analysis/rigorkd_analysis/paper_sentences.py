@@ -193,7 +193,8 @@ def _open_on_others(facts: Facts, context: Context) -> str:
     over = facts.over_images
     if over is None or over.ci_low is None or over.ci_high is None or not over.ci_low <= 0 <= over.ci_high:
         return ""
-    interval = f"{number_text(over.ci_low, 2, True)} to {number_text(over.ci_high, 2, True)}"
+    low, high = (number_text(end, 2, True, bound=True) for end in (over.ci_low, over.ci_high))
+    interval = f"{low} to {high}"
     share = percent_text(1 - context.alpha)
     return f", though not shown for new ones ({share} CI over new seeds and {over.unit} {interval} points)"
 

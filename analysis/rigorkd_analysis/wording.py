@@ -112,17 +112,21 @@ _BITS = 8
 """So many decimals behind the last one that is shown are no part of a result."""
 
 
-def number_text(value: float | None, decimals: int, signed: bool = False) -> str:
+def number_text(value: float | None, decimals: int, signed: bool = False, *, bound: bool = False) -> str:
     """A value with a true minus sign, and none before 0; "–" for None.
+
+    A signed `bound` of an interval keeps its sign where it is rounded to 0: on which side of 0 it lies is
+    whether a difference was found.
 
     A half is rounded away from 0, also where the last bits of two sums of the same numbers differ: what two
     tables show of one result is one number.
     """
     if value is None:
         return "–"
+    is_zero = abs(value) < 10.0 ** -(decimals + _BITS)
     value += copysign(10.0 ** -(decimals + _BITS), value) if value else 0.0
     text = f"{value:+.{decimals}f}" if signed else f"{value:.{decimals}f}"
-    if not text.strip("+-0."):
+    if not text.strip("+-0.") and (is_zero or not (signed and bound)):
         text = text.lstrip("+-")
     return text.replace("-", MINUS)
 
@@ -152,8 +156,12 @@ class Phrasing:
         """A value in the metric's decimals."""
         return number_text(value, self.decimals, signed)
 
+    def bound(self, value: float | None) -> str:
+        """An end of an interval, with its sign."""
+        return number_text(value, self.decimals, True, bound=True)
+
     def interval(self, low: float | None, high: float | None) -> str:
-        return f"{self.number(low, True)} to {self.number(high, True)}"
+        return f"{self.bound(low)} to {self.bound(high)}"
 
 
 def p_text(p: float | None, name: str = "p") -> str:

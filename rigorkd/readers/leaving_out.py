@@ -88,12 +88,22 @@ class Leaving:
             if column == metric:
                 raise self._by_result(called)
         if self._gone:
-            told = [f"{called} ({number} of {self._rows} rows)" for _, called, number in self._gone]
+            told = [
+                f"{self._said(column, called)} ({number} of {self._rows} rows)"
+                for column, called, number in self._gone
+            ]
             draft.dropped += [f"{text}, as --without asks" for text in told]
-            draft.warnings.append(
-                f"{LEFT_OUT}{', '.join(told)}, as --without asks: corrections are over the comparisons that "
-                "are left"
-            )
+            fewer = any(not self._is_seed(column) for column, *_ in self._gone)
+            rest = ": corrections are over the comparisons that are left" * fewer  # without seeds all are
+            draft.warnings.append(f"{LEFT_OUT}{', '.join(told)}, as --without asks{rest}")
+
+    def _is_seed(self, column: str) -> bool:
+        asked = self._draft.asked.seed
+        return column == "seed" or (asked is not None and column in (asked, original(self._draft, asked)))
+
+    def _said(self, column: str, called: str) -> str:
+        """What was left out, as `--without` takes it; a seed is called so, whatever its column is called."""
+        return f"seed {called.partition('=')[2] or called}" if self._is_seed(column) else called
 
     def _meant(self, word: str) -> tuple[str, pd.Series[str], list[str]] | None:
         """The column that a word is of, each row's value in it, and those that it names.

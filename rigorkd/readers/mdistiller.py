@@ -19,16 +19,14 @@ _LONGEST = 500
 def read(found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable]:
     """One row per epoch; a log without its last line is of a run that did not finish."""
     rows: list[dict[str, object]] = []
-    places, lines, dropped = [], [], []
+    places, lines, finished = [], [], []
     for path in files:
         text = found.read(path).decode(errors="replace")
         name = path.parent.relative_to(found.root).as_posix()
         head: dict[str, object] = {"run": name if name != "." else path.parent.name}
         head["status"] = "finished" if re.search(r"^best_acc\s", text, re.MULTILINE) else "running"
         if head["status"] == "finished":
-            dropped.append(
-                f"{path}: best_acc, the best epoch on the test data (--select last, or best:COLUMN)"
-            )
+            finished.append(path)
         began = len(rows)
         for number, line in enumerate(text.splitlines(), start=1):
             match = _LINE.fullmatch(line) if len(line) <= _LONGEST else None
@@ -42,4 +40,10 @@ def read(found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable
                 rows[-1][match[1]] = match[2]
         if len(rows) == began:
             raise InputError(f"{path}: no epoch in it", hint="leave the run out")
+    dropped = []
+    if finished:
+        more = f" and {len(finished) - 1} more" * (len(finished) > 1)
+        dropped = [
+            f"{finished[0]}{more}: best_acc, the best epoch on the test data (--select last, or best:COLUMN)"
+        ]
     return [table_of(rows, places, "mdistiller logs", lines=lines, dropped=dropped)]

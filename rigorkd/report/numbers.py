@@ -56,11 +56,13 @@ class MetricNumbers:
         self.decimals = decimals_for(self.unit, spread, largest)
         self.narrow = narrow
 
-    def __call__(self, value: float | None, signed: bool = False) -> str:
-        return number_text(value, self.decimals, signed)
+    def __call__(self, value: float | None, signed: bool = False, *, bound: bool = False) -> str:
+        return number_text(value, self.decimals, signed, bound=bound)
 
-    def value(self, value: float | None, path: str = "", *, signed: bool = False) -> Value:
-        return Value(self(value, signed), value, path)
+    def value(
+        self, value: float | None, path: str = "", *, signed: bool = False, bound: bool = False
+    ) -> Value:
+        return Value(self(value, signed, bound=bound), value, path)
 
     def show(self, item: Any, field: str, path: str = "", *, signed: bool = False) -> Entry:
         """A field of a result; `ci` stands for ci_low and ci_high, and so with other intervals.
@@ -87,7 +89,7 @@ class MetricNumbers:
             return count(value, at)
         if stem in _PLAIN:
             return Value(plain(value), value, at)
-        return self.value(value, at, signed=signed)
+        return self.value(value, at, signed=signed, bound=stem != field)
 
 
 class Numbers(MetricNumbers):

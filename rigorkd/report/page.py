@@ -7,6 +7,7 @@ came: what is harmless in a format is for its renderer to see to.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 Format = Literal["table", "json", "csv", "markdown", "latex"]
 FORMATS: tuple[Format, ...] = ("table", "json", "csv", "markdown", "latex")
+
+COMMAND = re.compile(r"(?<!\w)`([^`]+)`(?!\w)")
+"""What is typed, within a text: between ticks, which formats that can set it as code do not show."""
 
 MISSING = "–"
 """What stands in the place of a number that is not known."""

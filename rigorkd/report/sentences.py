@@ -25,7 +25,8 @@ from rigorkd_analysis.sanity import AT_CHANCE, who_is_at_chance
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import over_what, percent_text
 
-from rigorkd.readers.averaging import AVERAGED, AVERAGED_PARTS
+from rigorkd.readers.averaged_parts import AVERAGED_PARTS
+from rigorkd.readers.averaging import AVERAGED
 from rigorkd.readers.leaving_out import LEFT_OUT
 from rigorkd.readers.run_rows import EPOCH
 from rigorkd.records.judged_elsewhere import SHOWN_BEFORE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import sqlite3
 import struct
 import zipfile
@@ -107,6 +108,8 @@ def test_mdistiller(folder):
     tidy = folder.open("output", select="last", metric="test_acc").tidy
     assert tidy is not None
     assert all("best_acc" in text for text in tidy.dropped)
+    (told,) = tidy.dropped  # one line, of however many logs
+    assert re.search(r"worklog\.txt and \d+ more: best_acc, the best epoch on the test data", told)
 
 
 def test_mlflow(folder):

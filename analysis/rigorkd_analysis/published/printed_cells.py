@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from rigorkd_analysis.columns import METHOD_WORDS, is_cost, plain_name
+from rigorkd_analysis.published.printed_arrows import ARROW, SIGNS, results_led, without_arrows
 from rigorkd_analysis.published.printed_columns import Lined, aligned_tables
 from rigorkd_analysis.published.printed_commas import pointed
 from rigorkd_analysis.published.printed_html import html_tables
@@ -44,6 +45,7 @@ _COMMANDS = re.compile(
 )
 _SIGN = re.compile(r"\\([a-zA-Z]+)\s*")
 _SIGNS = {
+    **SIGNS,
     **dict.fromkeys(("times", "xmark", "XSolid", "XSolidBrush"), "×"),
     **dict.fromkeys(("checkmark", "cmark", "Checkmark", "CheckmarkBold"), "✓"),
     **dict.fromkeys(("rightarrow", "textrightarrow", "to"), "→"),
@@ -61,20 +63,18 @@ _TWO_NUMBERS = 80
 """Characters that a mean, its spread and a word for it may take."""
 _SPREAD = re.compile(r"\\(?:std|sd|pms?|stdv|error)\{([^{}]*)\}")
 _MARKS = re.compile(
-    r"(?<=[\d%)])\s*\^?(?:[*†‡§¶↑↓]+|\\(?:dagger|ddagger|ast|uparrow|downarrow)\b)|^\s*[*†‡]+(?=\d)"
+    r"(?<=[\d%)])\s*\^?(?:[*†‡§¶↑↓]+|\\(?:dagger|ddagger|ast)\b)|^\s*[*†‡]+(?=\d)"
     r"|(?<=[\d%])\s*\(\s*[*†‡§¶]*\s*\)$"  # two stars in brackets were taken for bold
 )
 _PLAIN = r"(?:\d[\d,]*\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 _NUMBER = rf"[+-]?{_PLAIN}"
-_GAIN = re.compile(
-    rf"(?<=[\d%)])\s*[(\[]\s*(?:[+-]|[↑↓]\s*[+-]?|\\(?:up|down)arrow\s*[+-]?)\s*{_PLAIN}\s*%?\s*[)\]]$"
-)
+_GAIN = re.compile(rf"(?<=[\d%)])\s*[(\[]\s*(?:[+-]|{ARROW}\s*[+-]?)\s*{_PLAIN}\s*%?\s*[)\]]$")
 _RELATIVE = re.compile(rf"(?<=\d)\s*[(\[]\s*[+-]?{_PLAIN}\s*%\s*[)\]]$")
 _ENDS = re.compile(
     rf"(?<=[\d%])\s*[(\[]\s*(?:[+-]?{_PLAIN}\s*%?\s*(?:,\s+|;|to|\.\.\.)\s*[+-]?{_PLAIN}"
     r"|[+-]?\d*\.\d+%?,[+-]?\d*\.\d+)\s*%?\s*[)\]]$"  # (0,2) has a decimal comma
 )
-_ARROWS = re.compile(r"\s*(?:[↑↓]|\\(?:up|down)arrow\b)\s*$")
+_ARROWS = re.compile(rf"\s*{ARROW}\s*$")
 _UNIT = r"(?:%|(?:pp|p\.p\.|pts?\.?|points?)(?![a-z]))"
 _BOTH = re.compile(
     rf"^({_NUMBER})\s*%?\s*(?:(?:±|\+/-|\+-)\s*({_PLAIN})|[(\[]\s*(?:±|\+/-|\+-)?\s*({_PLAIN})\s*{_UNIT}?\s*[)\]]"
@@ -106,7 +106,12 @@ def unmarked(text: str) -> str:
     text = _GAIN.sub("", _plainly(text))  # 73.3 (+0.8) is a value and its gain, no spread
     text = _RELATIVE.sub("", text.strip())  # 2.34 (8.04%) is a value and its share of another
     text = _ENDS.sub("", text.strip())  # 39.17 [37.17, 41.20] is a value and its interval
-    return _MARKS.sub("", text.strip()).strip()
+    return _MARKS.sub("", without_arrows(text.strip())).strip()
+
+
+def as_shown(text: str) -> str:
+    """A printed cell with its signs as a screen shows them, marks and all."""
+    return text if len(text) > LONGEST else " ".join(_plainly(text).split())
 
 
 def _plainly(text: str) -> str:
@@ -176,7 +181,7 @@ def cleaned(rows: Sequence[Row], caption: str = "") -> list[Row]:
     taken = Counter(names.values())
     names = {column: known if taken[known] == 1 else column for column, known in names.items()}
     texts = {column: [row.get(column) or "" for row in rows] for column in names}
-    plain = {column: pointed([unmarked(text) for text in own]) for column, own in texts.items()}
+    plain = {column: results_led(pointed([unmarked(text) for text in own])) for column, own in texts.items()}
     pairs = {column: [_both(text) for text in own] for column, own in plain.items()}
     for column, at in _unsigned_gains(texts, plain):
         plain[column][at] = re.split(r"[(\[]", plain[column][at])[0].strip()

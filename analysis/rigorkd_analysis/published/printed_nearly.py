@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from rigorkd_analysis.published.printed_arrows import led
 from rigorkd_analysis.published.printed_columns import Lined
 
 _NUMBER = r"[+-]?(?:\d[\d,]*\.?\d*|\.\d+)\s*%?"
@@ -19,7 +20,8 @@ _MOST = 100
 
 def is_nearly_number(cell: str) -> bool:
     """Whether a cell that is not read says a number all the same: `~83–85%`, `0.90+`, `0.61 / 0.19`."""
-    return _NEARLY.match(cell.strip().strip("*_$ ")) is not None
+    bare = cell.strip().strip("*_$ ")
+    return _NEARLY.match(bare) is not None or led(bare)
 
 
 def unread_cell(text: str) -> str:

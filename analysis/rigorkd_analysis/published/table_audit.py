@@ -42,7 +42,8 @@ from rigorkd_analysis.published.bounds import (
     welch_test,
     wilson,
 )
-from rigorkd_analysis.published.printed_cells import Row, cleaned, known_name, unmarked
+from rigorkd_analysis.published.printed_arrows import noted
+from rigorkd_analysis.published.printed_cells import Row, as_shown, cleaned, known_name, unmarked
 from rigorkd_analysis.published.printed_checks import (
     Caveat,
     caveats_of,
@@ -175,6 +176,7 @@ def audit(table: Printed) -> Audit:
     notes += [*gains, *notes_on_rivals(entries, rows, choice.pairs, table)]
     notes += choice.notes() + merged + _impossible(entries, placed, n_test)
     notes += [told] if told else []
+    notes += _arrows([raw[at] for at in stay], metric)
     notes += [said_far] if said_far and spread is not None and not one_seed else []
     notes += [
         f"{entry.cell}: {count}, by its mark {sign} (“{said}”)"
@@ -304,6 +306,13 @@ def _about(rows: Sequence[Row], metric: str) -> list[Caveat]:
             f"all of it if {shown} {are} right to the last digit",
         )
     ]
+
+
+def _arrows(rows: Sequence[Row], metric: str) -> list[str]:
+    columns = [column for column in rows[0] if known_name(column) == metric]
+    shown = {text: as_shown(text) for row in rows for column in columns if (text := row.get(column) or "")}
+    note = noted(rows, columns, shown)
+    return [note] if note else []
 
 
 def _mixed_decimals(rows: Sequence[Row], columns: Mapping[str, str]) -> list[str]:

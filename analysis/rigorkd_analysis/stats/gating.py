@@ -423,7 +423,7 @@ def _said(found: Gated, say: Phrasing, lost: tuple[int, ...], flat: bool) -> Gat
     pair = f"{found.candidate} against {found.base}"
     n = f"{found.n} seed" + ("" if found.n == 1 else "s")
     gain = f"{say.number(found.improvement, True)}{say.unit}"
-    low, high = (say.number(end, True) for end in (found.improvement_low, found.improvement_high))
+    low, high = (say.bound(end) for end in (found.improvement_low, found.improvement_high))
     match found.verdict:
         case GateVerdict.BETTER:
             text = f"{gain} over {n}, at least {low} (error {found.level:.2g})"

@@ -379,7 +379,7 @@ def _compare(
     share = percent_text(1 - question.plan.alpha)
 
     def interval(low: float | None, high: float | None) -> str:
-        return "unknown" if low is None or high is None else f"{_signed(low)} to {_signed(high)}"
+        return "unknown" if low is None or high is None else f"{_bound(low)} to {_bound(high)}"
 
     among = " among converged seeds" if question.runs.diverged[[a, b]].any() else ""
     says = (
@@ -404,6 +404,10 @@ def _compare(
         clusters=clusters,
         unit=first.unit,
     )
+
+
+def _bound(points: float) -> str:
+    return number_text(points, 2, signed=True, bound=True)
 
 
 def _signed(points: float) -> str:

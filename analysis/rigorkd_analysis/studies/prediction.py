@@ -357,7 +357,8 @@ def _with_words(
     text = f"{one.name}: the printed {what} of {say.number(one.printed, signed)}{say.unit} ({seeds})"
     if one.prediction_low is None:
         return replace(one, says=f"{text} cannot be compared: {'; '.join(one.warnings)}.")
-    low, high = say.number(one.prediction_low, signed), say.number(one.prediction_high, signed)
+    end = say.bound if signed else say.number
+    low, high = end(one.prediction_low), end(one.prediction_high)
     where = {
         "inside": "lies inside"
         if one.inside

@@ -201,6 +201,10 @@ def _words(evidence: Evidence, members: list[tuple[str, Comparison]]) -> str:
     share = percent_text(1 - evidence.analysis.alpha)
     parts = []
     for label, c in members[:12]:
-        interval = "" if c.ci_low is None else f" ({share} {say(c.ci_low, True)} to {say(c.ci_high, True)})"
+        interval = (
+            ""
+            if c.ci_low is None
+            else f" ({share} {say(c.ci_low, True, bound=True)} to {say(c.ci_high, True, bound=True)})"
+        )
         parts.append(f"{label}: {say(c.mean_diff, True)}{interval}, {c.verdict.label}")
     return f"Differences in{say.unit or ' the metric'}: " + in_words(parts, len(members), " rows")

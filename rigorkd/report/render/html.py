@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rigorkd.report.figures.canvas import key_svg, panel_svg
 from rigorkd.report.figures.side_by_side import side_by_side
-from rigorkd.report.page import Block, Chart, Page, flat
+from rigorkd.report.page import COMMAND, Block, Chart, Page, flat
 from rigorkd.text import printable
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def html(page: Page, processes: int = 1) -> str:
 @cache
 def _environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
-    from markupsafe import Markup
+    from markupsafe import Markup, escape
 
     from rigorkd.report.figures.style import PALETTE
 
@@ -63,7 +63,16 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals["palette"] = PALETTE
-    environment.filters.update(exact=_exact, kind=_kind, slug=_slug, swatch=swatch)
+
+    def commands(text: str) -> Markup:
+        parts = COMMAND.split(printable(text))  # text, command, text, …
+        shown = [
+            Markup("<code>{}</code>").format(part) if at % 2 else escape(part)
+            for at, part in enumerate(parts)
+        ]
+        return Markup("").join(shown)
+
+    environment.filters.update(exact=_exact, kind=_kind, slug=_slug, swatch=swatch, commands=commands)
     return environment
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from rigorkd.report.page import Block, Code, Page, Prose, Section, Table, lines_of, title_of
+from rigorkd.report.page import COMMAND, Block, Code, Page, Prose, Section, Table, lines_of, title_of
 from rigorkd.text import one_line, printable
 
 _MARKS = re.compile(r"([\\*_<`\[\]~&$])")
@@ -83,4 +83,7 @@ def _line(text: str) -> str:
 def _text(text: str) -> str:
     """One line that Markdown shows as it stands: names such as kd_T4_a0.5 must not turn into emphasis, nor
     others into links, formulas or HTML."""
-    return _MARKS.sub(r"\\\1", one_line(text)).strip()
+    parts = COMMAND.split(one_line(text))  # text, command, text, …
+    return "".join(
+        f"`{part}`" if at % 2 else _MARKS.sub(r"\\\1", part) for at, part in enumerate(parts)
+    ).strip()
