@@ -152,7 +152,8 @@ class Plan:
             with two-sided members.
         added: cells that were not in that plan: their gains, and contrasts that use them, are exploratory.
         looks: numbers of seeds at which this study was analysed before.
-        looks_at_added: those of the looks that met a cell which was added since the first, by its name.
+        looks_at_added: those of the looks that met a cell which was added since the first, by its name, in
+            the order in which they were added.
         seeds_of_looks: which seeds looks at so many were at, where these are not the first ones.
         sequential: judge with the anytime-valid test as well.
         c2: mixture constant of the anytime-valid test.
@@ -233,14 +234,19 @@ class Plan:
         """
         looks = self.looks
         if self.looks_at_added and len(cells) > 1:
-            added = dict(self.looks_at_added)
-            looks = sorted((added.get(cell, self.looks) for cell in cells), key=len)[-2]
+            # by time, not number of looks: one at just these seeds hides what came later but from added cells
+            since = [cell for cell, _ in self.looks_at_added]
+            second = sorted(cells, key=lambda cell: since.index(cell) if cell in since else -1)[1]
+            looks = dict(self.looks_at_added).get(second, self.looks)
         earlier = [look for look in sorted(set(looks) - set(self.interim)) if look != now]
         if not earlier:
             return None
         which = dict(self.seeds_of_looks)
-        told = (f"{look} (seeds {which[look]})" if look in which else f"{look}" for look in earlier)
-        return f"repeated look, not valid at alpha: analysed before at n = {', '.join(told)}"
+        named = [f"{look} (seeds {which[look]})" for look in earlier if look in which]
+        # last: a number behind brackets reads as if it went on with what is in them
+        plain = ", ".join(str(look) for look in earlier if look not in which)
+        told = ", and ".join(filter(None, (plain, ", ".join(named))))
+        return f"repeated look, not valid at alpha: analysed before at n = {told}"
 
     def later_than_a_look(self, cell: str) -> str:
         """That a cell was added when others had been looked at, "" of any other."""

@@ -45,18 +45,24 @@ from rigorkd_analysis.verdicts import (
 ABSURD_DZ = 4.0
 UNABLE = "this design cannot decide"
 """How that warning begins."""
+UNSEEN = "seeds that no look has seen"
+"""What is valid after a look, whatever is asked."""
 #: Mean lengths of training further apart than this share make a comparison one of lengths, too.
 LENGTHS_DIFFER = 0.05
 
 
 @dataclass(frozen=True)
 class Settled:
-    """What every claim of a family shares: the question, its wording, and the test images where known."""
+    """What every claim of a family shares: the question, its wording, and the test images where known.
+
+    `in_sequence` is whether the sequential analysis judges it, too.
+    """
 
     question: Question
     context: Context
     planned: bool
     images: Mapping[tuple[str, str], ImageComparison]
+    in_sequence: bool
 
     def claim(
         self,
@@ -110,12 +116,15 @@ def build_family(
     images: Mapping[tuple[str, str], ImageComparison] | None = None,
     predictions: PredictionSource | None = None,
     beside: Sequence[Hypothesis] = (),
+    *,
+    in_sequence: bool,
 ) -> Family:
     """Judge these comparisons as one family.
 
     Args:
         beside: are corrected together with these, and shown elsewhere.
         images: intervals over new test images, by pair.
+        in_sequence: the sequential analysis judges this family, and may be advised.
         predictions: for an inference to new test images.
     """
     plan = question.plan
@@ -137,7 +146,8 @@ def build_family(
     context = Context(
         plan.alpha, correction, len(every), plan.sesoi, plan.joint, question.phrasing, plan.interim
     )
-    settled = Settled(question, context, planned, images or {})
+    by_sequence = in_sequence and plan.test != "unpaired"
+    settled = Settled(question, context, planned, images or {}, by_sequence)
     kind = "gain" if name in ("overall", "primary", "gains") else "contrast"
     comparisons = []
     numbered = zip(parts, tests, p, p_equivalence, strict=False)  # without those beside
@@ -273,7 +283,7 @@ def _conjunction(
         **vars(made),
         says=with_cautions(
             conjunction(facts, context, part.called),
-            warned := _warnings(question, part, n, NO_TEST, union.refused),
+            warned := _warnings(settled, part, n, NO_TEST, union.refused),
         ),
         warnings=warned,
         stands_for=part.subject,
@@ -312,7 +322,7 @@ def _comparison(settled: Settled, part: LinearContrast, one: OneTested, kind: st
         decided_at=one.decided_at,
         **vars(made),
         says=with_cautions(
-            sentence(facts, context, subject), warned := _warnings(question, part, n, test, one.refused)
+            sentence(facts, context, subject), warned := _warnings(settled, part, n, test, one.refused)
         ),
         warnings=warned,
         stands_for=part.subject,
@@ -337,8 +347,9 @@ def _reason(n: int, constant: bool) -> str:
 
 
 def _warnings(
-    question: Question, part: Hypothesis, n: int, test: PairedTest, refused: str = ""
+    settled: Settled, part: Hypothesis, n: int, test: PairedTest, refused: str = ""
 ) -> tuple[str, ...]:
+    question = settled.question
     runs, plan = question.runs, question.plan
     cells, out = part.cells, [refused] if refused else []
     diverged = runs.diverged[cells]
@@ -388,7 +399,8 @@ def _warnings(
     out += [question.copied[cell] for cell in cells if cell in question.copied]
     if repeated := question.repeated_look_at(cells):
         way = "the sequential verdicts" if plan.sequential else "--sequential"
-        out.append(f"{repeated}; {way}, or seeds that no look has seen, stay valid")
+        ways = f"{way}, or {UNSEEN}," if settled.in_sequence else UNSEEN
+        out.append(f"{repeated}; {ways} stay valid")
     out += dict.fromkeys(filter(None, (plan.later_than_a_look(runs.cells[cell]) for cell in cells)))
     d = None if plan.test == "unpaired" else differences(runs, members)
     out += question.outlying.warnings(runs, cells, d)

@@ -176,7 +176,7 @@ def beside(not_valid: str | None, warnings: Sequence[str]) -> tuple[str, ...]:
 
 _ADVICE = re.compile(
     r"(; |: )(let |give |remove |if it shapes results|if that is by design|the sequential verdicts"
-    r"|--sequential).*$"
+    r"|--sequential|seeds that no look has seen).*$"
 )
 _NOTHING = "Nothing can be said of"
 _OF_A_CELL = re.compile(r"^(an outlying seed|a seed far behind): .+? has ")

@@ -37,7 +37,7 @@ from rigorkd_analysis.stats.anova import factorials
 from rigorkd_analysis.stats.moments import Moments, mean_interval, or_none, sd_interval
 from rigorkd_analysis.stats.new_images import PredictionSource, image_comparisons
 from rigorkd_analysis.stats.selection import best_cells
-from rigorkd_analysis.stats.sequential import Asked, sequential_analysis
+from rigorkd_analysis.stats.sequential import Asked, judged_in_sequence, sequential_analysis
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.tuning import unequal_tuning
 from rigorkd_analysis.wording import Names, Phrasing
@@ -83,7 +83,10 @@ def analyze(
     found = [
         with_history(
             *(question, matcher),
-            build_family(question, *family, by_pair, watched, _beside(at, asked)),
+            build_family(
+                *(question, *family, by_pair, watched, _beside(at, asked)),
+                in_sequence=judged_in_sequence(family[1], (planned for _, planned, _ in asked)),
+            ),
             family[2],
         )
         for at, family in enumerate(asked)
@@ -240,7 +243,7 @@ def _secondary(table: pd.DataFrame, plan: Plan) -> tuple[list[Secondary], list[s
             own = replace(plan, metric=metric, goal=goal, sesoi=None, inference="seeds")
             question = _question(runs, own, goal)
             planned = plan.planned and not any(cell in runs.index for cell in plan.added)
-            family = build_family(question, "gains", planned, gains)
+            family = build_family(question, "gains", planned, gains, in_sequence=False)
             family = with_history(question, matcher, family, gains)
             out.append(Secondary(metric, goal, cell_summaries(question.runs, plan.alpha), family))
     return out, skipped

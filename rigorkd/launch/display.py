@@ -25,7 +25,7 @@ from rigorkd.metrics import BY_NAME
 from rigorkd.records.changes import cell_of, is_of_student
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, read_records
-from rigorkd.text import count, duration, printable
+from rigorkd.text import count, duration, printable, some_of
 from rigorkd.train.events import EpochDone, Noted, RunDone, RunFailed
 
 LINE_EVERY = 10.0
@@ -204,6 +204,7 @@ def print_summary(
     values: defaultdict[str, list[float]] = defaultdict(list)
     diverged: defaultdict[str, int] = defaultdict(int)
     bare: defaultdict[str, int] = defaultdict(int)
+    others: defaultdict[str, dict[str, None]] = defaultdict(dict)
     seen: set[int] = set()
     for record in read_records(study):
         cell = str(record.fields["cell"])
@@ -211,6 +212,8 @@ def print_summary(
         if record.fields["status"] == DIVERGED or top1 is None:
             lost = diverged if record.fields["status"] == DIVERGED else bare
             lost[cell] += 1
+            told = (name for name, value in record.metrics.items() if value is not None)
+            others[cell] |= dict.fromkeys(name for name in told if name != "train_seconds")
             values[cell] += []
         else:
             values[cell].append(top1)
@@ -233,8 +236,10 @@ def print_summary(
         note = f"  {count(diverged[cell], 'run')} diverged" if diverged[cell] else ""
         if fallen[cell]:
             note += f"  {count(fallen[cell], 'run')} failed"
-        if bare[cell]:  # such as a teacher that a command trains, of which no number is asked
-            note += f"  {count(bare[cell], 'finished run')} without a number"
+        if bare[cell]:  # such as a teacher that a command trains, of which no number is asked, or another
+            own = some_of(list(others[cell]), 3)
+            lack = f"without {heading} (but with {own})" if own else "without a number"
+            note += f"  {count(bare[cell], 'finished run')} {lack}"
         table.add_row(cell, "–" if bare[cell] and not top1s else str(len(top1s)), mean + note)
     console.print(table)
     console.print("mean ± standard deviation over seeds", style="dim")

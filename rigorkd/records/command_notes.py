@@ -140,8 +140,10 @@ def _correlations(cells: list[Cell], values: Values, metric: str) -> str:
                 continue
     if not found:
         return ""
-    over = f" to {max(found):.2f}" if len(found) > 1 else ""
-    which = f"median {median(found):.2f}, {min(found):.2f}{over}" if over else f"{found[0]:.2f}"
+    from rigorkd_analysis.wording import number_text
+
+    middle, low, high = (number_text(function(found), 2) for function in (median, min, max))
+    which = f"median {middle}, {low} to {high}" if len(found) > 1 else low
     finished = (
         f"{min(sizes)} to {max(sizes)} finished seeds"
         if len(sizes) > 1

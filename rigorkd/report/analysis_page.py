@@ -72,7 +72,7 @@ from rigorkd.report.sentences import (
     why_exploratory,
 )
 from rigorkd.report.stars import reasons, some_not_valid, warned_of
-from rigorkd.text import count
+from rigorkd.text import count, some_of
 
 _MAX_CELLS = 60
 _MOST_WARNINGS = 6
@@ -501,7 +501,8 @@ def _sequential_caption(analysis: Analysis, found: Sequential, say: MetricNumber
     families = [f for f in analysis.families if f.name in judged and f.planned == found.planned]
     over = dict.fromkeys(minus(f) for f in families if f.name in ("overall", *GAINS))
     others = [_sides(f) for f in families if f.name not in ("overall", *GAINS)]
-    left = sum(f.size for f in analysis.families if f.planned != found.planned)
+    left = [name_of(f, c) for f in analysis.families if f.planned != found.planned for c in f.comparisons]
+    which = f" ({some_of(list(dict.fromkeys(left)), 4)})"
     parts = [
         f"{analysis.metric}{' in percent' if say.unit == ' points' else ''} ({aim(analysis.goal)})",
         *([f"each gain minus {' or '.join(over)}"] if over else ()),
@@ -513,7 +514,7 @@ def _sequential_caption(analysis: Analysis, found: Sequential, say: MetricNumber
         if found.planned
         else f"exploratory: {why_exploratory(*families)}",
         *told_of_plan(analysis.warnings),
-        *([f"{count(left, 'exploratory comparison')} not judged so"] if left else ()),
+        *([f"{count(len(left), 'exploratory comparison')} not judged so{which}"] if left else ()),
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by the interval")

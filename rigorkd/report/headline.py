@@ -5,13 +5,19 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rigorkd_analysis.analysis_plan import Plan
+from rigorkd_analysis.families import UNSEEN
 from rigorkd_analysis.outliers import BLIND, COLLAPSED
 from rigorkd_analysis.results import GAINS, Analysis, Comparison, Family, Progress, Sequential
 from rigorkd_analysis.stats.sample_size import MAX_SEEDS
-from rigorkd_analysis.stats.sequential import SequentialComparison, seeds_to_decide
+from rigorkd_analysis.stats.sequential import (
+    SequentialComparison,
+    judged_in_sequence,
+    seeds_to_decide,
+)
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import p_text
 
@@ -36,6 +42,8 @@ from rigorkd.text import count, some_of
 
 #: So many runs that fell are told one by one.
 _RUNS = 3
+#: So many comparisons are named where they are not all of their family.
+_NAMED = 3
 
 
 def headline(analysis: Analysis, say: MetricNumbers | None = None) -> tuple[str, ...]:
@@ -61,8 +69,12 @@ def what_holds(analysis: Analysis) -> tuple[str, ...]:
 
 def sequential_leads(analysis: Analysis) -> bool:
     """Whether the sequential verdicts are the answer: after a look those of a fixed number say nothing."""
-    shown = (c.not_valid or "" for family in analysis.families for c in family.comparisons)
-    return analysis.sequential is not None and any(reason.startswith(REPEATED) for reason in shown)
+    return analysis.sequential is not None and any(map(after_a_look, analysis.families))
+
+
+def after_a_look(family: Family) -> bool:
+    """Whether some of a family are not valid since a look came before."""
+    return any((c.not_valid or "").startswith(REPEATED) for c in family.comparisons)
 
 
 def sequential_answers(analysis: Analysis) -> dict[Asking, tuple[int, SequentialComparison]]:
@@ -104,14 +116,42 @@ def _power(analysis: Analysis, say: MetricNumbers) -> list[str]:
     found = [(family, undecided) for family in shown if (undecided := _undecided(family))]
     # what a look or a fallen run leaves open is no question of more seeds, but is open, too
     open_ = [f for f in shown if any(c.verdict is Verdict.INCONCLUSIVE for c in f.comparisons)]
-    names = [_plural(family, open_) for family, _ in found]
-    of = [f" for {name}" if len(open_) > 1 else "" for name in names]
     return _still_missing(
         analysis,
-        [(o, some) for o, (_, some) in zip(of, found, strict=True)],
+        [_Open.of_family(analysis, family, some, open_) for family, some in found],
         say,
         partly=sum(len(some) for _, some in found) < sum(len(family.comparisons) for family in shown),
     )
+
+
+@dataclass(frozen=True)
+class _Open:
+    """What more seeds may decide in a family: `of` which this is, `named` where it is not all that is open
+    there, and whether the sequential analysis judges it."""
+
+    of: str
+    named: str
+    comparisons: Sequence[Comparison]
+    in_sequence: bool
+
+    @classmethod
+    def of_family(
+        cls, analysis: Analysis, family: Family, some: Sequence[Comparison], among: Sequence[Family]
+    ) -> _Open:
+        name = _plural(family, among)
+        of = named = f" for {name}" if len(among) > 1 else ""
+        if len(some) < sum(c.verdict is Verdict.INCONCLUSIVE for c in family.comparisons):
+            names = [name_of(family, c) for c in some]
+            which = _and(names) if len(names) <= _NAMED else some_of(names, _NAMED)
+            of = f" for {len(some)} of the {family.size} {name}"
+            named = f" for {which} of the {family.size} {name}"
+        return cls(of, named, some, in_sequence(analysis, family))
+
+
+def in_sequence(analysis: Analysis, family: Family) -> bool:
+    """Whether the sequential analysis is a way for a family: no anytime-valid test is without pairs."""
+    planned = (one.planned for one in analysis.families)
+    return judged_in_sequence(family.planned, planned) and not any(map(is_unpaired, analysis.families))
 
 
 def _plural(family: Family, among: Sequence[Family]) -> str:
@@ -128,12 +168,14 @@ def what_next(analysis: Analysis, say: MetricNumbers, folder: Path | None = None
     """What to do about what was not shown; a study of which the `folder` is known keeps logs there."""
     lines = _power(analysis, say)
     reasons = {c.not_valid or "" for family in analysis.families for c in family.comparisons}
-    if any(reason.startswith(REPEATED) for reason in reasons):
+    if ways := {in_sequence(analysis, family) for family in analysis.families if after_a_look(family)}:
         more = "train more" if analysis.of_table else "`rigorkd run` more"
+        by = "--sequential does" if analysis.sequential is None else "the sequential test does"
+        by += " for what was planned" if ways == {True, False} else ""
         lines.append(
             "After the first look a fixed-n test of all seeds decides nothing any more: "
-            + ("--sequential does, " if analysis.sequential is None else "the sequential test does, ")
-            + f"or seeds that no look has seen ({more} of them, then --seeds FIRST:END)."
+            + (f"{by}, or {UNSEEN}" if True in ways else f"{UNSEEN} do")
+            + f" ({more} of them, then --seeds FIRST:END)."
         )
     if any(reason.startswith(COLLAPSED) for reason in reasons):
         log = "" if folder is None else f" ({shows_log(folder)})"  # nothing keeps the logs of a table's runs
@@ -298,24 +340,29 @@ def _undecided(family: Family) -> list[Comparison]:
 
 def _still_missing(
     analysis: Analysis,
-    found: Sequence[tuple[str, list[Comparison]]],
+    found: Sequence[_Open],
     say: MetricNumbers,
     *,
     partly: bool = False,
 ) -> list[str]:
-    """Of each family the words that tell it from others, and what is open in it: all, or but `partly`."""
+    """What the seeds detect and how many more it takes, of each family; all is open, or but `partly`."""
     if not found:
         return []
     lines = []
-    tested = [(of, some) for of, every in found if (some := [c for c in every if c.mde is not None])]
+    tested = [
+        replace(one, comparisons=some)
+        for one in found
+        if (some := [c for c in one.comparisons if c.mde is not None])
+    ]
     if tested:
-        every = [c for _, some in tested for c in some]
+        every = [c for one in tested for c in one.comparisons]
         spreads = "intervals of all spreads" if len(every) > 1 else "interval of the spread"
         lows = [c.mde_low for c in every if c.mde_low is not None]
         highs = [c.mde_high for c in every if c.mde_high is not None]
         detected = [
-            f"{_range(*(say(end(c.mde or 0.0 for c in some)) for end in (min, max)))}{say.unit}{of}"
-            for of, some in tested
+            _range(*(say(end(c.mde or 0.0 for c in one.comparisons)) for end in (min, max)))
+            + f"{say.unit}{one.named}"
+            for one in tested
         ]
         lines.append(
             f"{'Where it is inconclusive, these' if partly else 'These'} seeds detect, with 80 % power, "
@@ -329,19 +376,21 @@ def _still_missing(
         return lines
     if tested:
         needed = [
-            _range(*(_seeds(end(_or_most(c.seeds_needed) for c in some)) for end in (min, max)))
-            + f" seeds{of}"
-            for of, some in tested
+            _range(*(_seeds(end(_or_most(c.seeds_needed) for c in one.comparisons)) for end in (min, max)))
+            + f" seeds{one.of}"
+            for one in tested
         ]
         there = " there" * partly
         text = f"A difference of {say(analysis.sesoi)}{say.unit} would take {_and(needed)}{there}"
         if max(_or_most(c.seeds_needed) for c in every) <= MAX_SEEDS:
             most = max(_or_most(c.seeds_needed_high) for c in every)
             text += f" (up to {_seeds(most)} if the spread is as large as these seeds allow)"
-        by = "under `analyze --sequential`"
-        if analysis.sequential is not None:
+        judged = [c for one in tested if one.in_sequence for c in one.comparisons]
+        by = "under `analyze --sequential`" if judged else ""
+        if judged and analysis.sequential is not None:
             by = "one by one under the sequential verdicts"
-        by += _in_all(analysis, every)
+        by += " for what was planned" if 0 < len(judged) < len(every) else ""
+        by += _in_all(analysis, judged)
         lines.append(f"{text}; seeds are added {ways_to_add(analysis, by, 'fresh ones alone (--seeds)')}.")
     return lines
 
@@ -364,12 +413,12 @@ def _in_all(analysis: Analysis, undecided: Sequence[Comparison]) -> str:
 def ways_to_add(analysis: Analysis, sequential: str, fresh: str) -> str:
     """How seeds may be added now: this was a look, so one more is a way only where it was planned.
 
-    Without pairing there is no anytime-valid test either.
+    Without pairing there is no anytime-valid test either, and of some families none that judges them: "".
     """
     judged = max((c.n for family in analysis.families for c in family.comparisons), default=0)
     ahead = [look for look in analysis.looks if look > judged]
     ways = [f"up to the next planned look, at {count(ahead[0], 'seed')}"] if ahead else []
-    ways += [] if any(map(is_unpaired, analysis.families)) else [sequential]
+    ways += [sequential] if sequential and not any(map(is_unpaired, analysis.families)) else []
     return f"{', '.join(ways)}, or {fresh}" if ways else f"as {fresh}"
 
 

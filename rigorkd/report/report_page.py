@@ -31,8 +31,10 @@ from rigorkd.report.conditions import under_conditions
 from rigorkd.report.evidence import CellFacts, Evidence, distils
 from rigorkd.report.figures.catalog import on_page
 from rigorkd.report.headline import (
+    after_a_look,
     asking,
     headline,
+    in_sequence,
     sequential_answers,
     sequential_leads,
     sequential_tally,
@@ -329,9 +331,12 @@ def _open_intervals(
     if analysis.sequential is not None and sequential_leads(analysis):
         open_ = [c for c in analysis.sequential.comparisons if c.decided_at is None]
         return [(c.ci_low, c.ci_high) for c in open_], ""
-    seen = any((c.not_valid or "").startswith(REPEATED) for c in undecided)
-    short = ", which are too short after a look (--sequential)"
-    return [(c.ci_simultaneous_low, c.ci_simultaneous_high) for c in undecided], short * seen
+    looked = [family for family in analysis.families if after_a_look(family)]
+    short = ", which are too short after a look" * any(
+        (c.not_valid or "").startswith(REPEATED) for c in undecided
+    )
+    short += " (--sequential)" if short and any(in_sequence(analysis, family) for family in looked) else ""
+    return [(c.ci_simultaneous_low, c.ci_simultaneous_high) for c in undecided], short
 
 
 def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
@@ -501,11 +506,9 @@ def _power(analysis: Analysis, position: int, say: Numbers) -> Table:
         spread, fields = "standard deviations of the runs of each of its cells", ["mde", "mde_range"]
     note = f"Two-sided {test_of(family)} {m}, given the {spread}."
     if analysis.sesoi is not None:
-        by, fresh = (
-            "by the sequential analysis (rigorkd analyze --sequential)",
-            "fresh ones that are analysed alone",
-        )
-        if not is_unpaired(family):
+        by, fresh = "", "fresh ones that are analysed alone"
+        if in_sequence(analysis, family):
+            by = "by the sequential analysis (rigorkd analyze --sequential)"
             note += " “needs” counts seeds that are judged once; the sequential analysis takes more."
         note += f" Seeds are added {ways_to_add(analysis, by, fresh)}."
         fields += ["seeds_needed", "needs", "equivalence_ci", "p_equivalence_adjusted"]

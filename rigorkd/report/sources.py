@@ -95,7 +95,8 @@ class Source:
         told = tuple((n, "; ".join(seeds)) for n, seeds in named.items())
 
         there = set(self.table["cell"])
-        later = tuple((cell, met(time)) for cell, time in self.appeared if cell in there)
+        appeared = sorted(self.appeared, key=lambda item: item[1])
+        later = tuple((cell, met(time)) for cell, time in appeared if cell in there)
         return replace(plan, looks=met(""), looks_at_added=later, seeds_of_looks=told)
 
     def shown_before(self) -> tuple[Elsewhere, ...]:
@@ -175,22 +176,37 @@ class Source:
         there, judged = finished(self.table), finished(kept)
         if not (left := sorted(there - judged)) or not judged:
             return ()
-        met = sorted({seed for look in self.looks for seed in look.seeds}.intersection(left))
+        met, since = self._looked_at(left, judged)
         too = self._seen_of(judged, also=bool(met))
         more = ", a further test after that of others, each at its own alpha" * bool(met and not too)
+        more += ", as before others were looked at" * bool(since and not met)
         text = f"{CHOSEN}{len(judged)} of {len(there)} finished ones are judged ({listed_seeds(judged)})"
         text += f"{more}, as --seeds asks; the others ({listed_seeds(left)}) "
         if met == left:
             return (text + f"had been looked at before{too}",)
-        if met:
-            return (text + f"are left out, and {listed_seeds(met)} of them had been looked at before{too}",)
+        if since == left:
+            return (text + f"have been looked at since{too}",)
+        if met or since:
+            told = f"{listed_seeds(met)} of them had been looked at before" if met else ""
+            then = f"{listed_seeds(since)} of them have been looked at since" if since else ""
+            return (text + "are left out, and " + ", ".join(filter(None, (told, then))) + too,)
         none = "are left out" if self.folder is None else "are left out; no look had met them"
         return (text + none + too,)
 
+    def _before(self, judged: set[int]) -> set[int]:
+        """The seeds that looks had met before that at these very seeds, which may be given again."""
+        earlier = takewhile(lambda look: set(look.seeds) != judged, self.looks)
+        return {seed for look in earlier for seed in look.seeds}
+
+    def _looked_at(self, left: list[int], judged: set[int]) -> tuple[list[int], list[int]]:
+        """Which of the seeds left out were looked at before those that are judged, and which only since."""
+        ever, before = {seed for look in self.looks for seed in look.seeds}, self._before(judged)
+        seen = [seed for seed in left if seed in ever]
+        return [seed for seed in seen if seed in before], [seed for seed in seen if seed not in before]
+
     def _seen_of(self, judged: set[int], *, also: bool) -> str:
         """Which of the seeds that are judged an earlier look had met, but for this very one given again."""
-        earlier = takewhile(lambda look: set(look.seeds) != judged, self.looks)
-        seen = {seed for look in earlier for seed in look.seeds} & judged
+        seen = self._before(judged) & judged
         if not seen:
             return ""
         which = (

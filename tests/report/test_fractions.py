@@ -12,6 +12,7 @@ from rigorkd_analysis.wording import decimals_for
 
 from rigorkd.launch import display
 from rigorkd.launch.planning import Plan
+from rigorkd.records import command_notes
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import Record
 from rigorkd.report.analysis_page import analysis_page
@@ -53,6 +54,23 @@ def test_a_summary_tells_runs_without_a_number_from_none(monkeypatch: pytest.Mon
     assert "teacher – – 1 finished run without a number" in lines
     assert "m/kd 1 0.8161" in lines
     assert "m/base 0 – 1 run diverged" in lines
+
+
+def test_a_summary_tells_a_metric_of_another_name_from_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = {"train_seconds": 1.0, "acc": 87.7}
+    fields = {"cell": "teacher", "seed": 0, "status": "done", "metrics": own, "role": "teacher"}
+    monkeypatch.setattr(display, "read_records", lambda study: [Record(Path(), fields)])
+    console = Console(file=io.StringIO(), width=100)
+    display.print_summary(StudyFolder(Path()), console, "test_acc")
+    assert isinstance(console.file, io.StringIO)
+    text = " ".join(console.file.getvalue().split())
+    assert "teacher – – 1 finished run without test_acc (but with acc)" in text
+
+
+def test_correlations_have_a_true_minus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command_notes, "gain_pairs", lambda cells, among: [("kd", "base")])
+    values = {"base": {0: 1.0, 1: 2.0, 2: 3.0}, "kd": {0: 3.0, 1: 1.0, 2: 2.0}}
+    assert ": −0.50 (1 gain)" in command_notes._correlations([], values, "acc")
 
 
 def test_a_summary_rounds_a_half_as_every_table_does(monkeypatch: pytest.MonkeyPatch) -> None:

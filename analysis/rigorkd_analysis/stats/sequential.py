@@ -10,7 +10,7 @@ in ascending order. The price of stopping at will is an interval about twice as 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -149,13 +149,20 @@ def seeds_to_decide(dz: float, level: float, c2: float, power: float = 0.8) -> i
     return high
 
 
+def judged_in_sequence(planned: bool, of_all: Iterable[bool]) -> bool:
+    """Whether this analysis judges a family that was `planned`, `of_all` families: else it is no way for it.
+
+    It judges the planned ones, or all where none is planned.
+    """
+    return planned or not any(of_all)
+
+
 def sequential_analysis(question: Question, families: Sequence[Asked]) -> Sequential:
-    """Judge the planned families, or all where none is planned."""
-    any_planned = any(family.planned for family in families)
+    """Judge the families that `judged_in_sequence` names."""
     out = [
         _judge(question, family, part, where)
         for family in families
-        if family.planned or not any_planned
+        if judged_in_sequence(family.planned, (one.planned for one in families))
         for part, where in zip(family.members, family.conditions, strict=True)
     ]
     judged = [comparison for comparison in out if comparison.n > 0]  # cells left out of a run decide nothing
