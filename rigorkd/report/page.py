@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 Format = Literal["table", "json", "csv", "markdown", "latex"]
 FORMATS: tuple[Format, ...] = ("table", "json", "csv", "markdown", "latex")
 
-COMMAND = re.compile(r"(?<!\w)`([^`]+)`(?!\w)")
-"""What is typed, within a text: between ticks, which formats that can set it as code do not show."""
+COMMAND = re.compile(r"(?<!\w)`((?:rigorkd|analyze|run)(?: [^`]+)?|pip install [^`]+)`(?!\w)")
+"""A command within a text: between ticks, which formats that can set it as code do not show. Other ticks
+may be of a name of a cell, which is shown as it is."""
 
 MISSING = "–"
 """What stands in the place of a number that is not known."""

@@ -45,6 +45,8 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = {name: value or "" for name, value in attrs}
+        if tag == "code":  # a command is between ticks in a document
+            self.handle_data("`")
         if tag == "td" and attributes.get("class") == "n":
             self._numeric = len(self._open) + 1
             self.stray.append("")
@@ -55,6 +57,8 @@ class Reader(HTMLParser):
             self._open.append((tag, mine))
 
     def handle_endtag(self, tag: str) -> None:
+        if tag == "code":
+            self.handle_data("`")
         while self._open and self._open.pop()[0] != tag:
             pass
         if len(self._open) < self._numeric:
@@ -187,6 +191,7 @@ def test_the_page_of_a_study_says_what_analyze_prints(finished: Path, rigorkd: A
         teachers.setdefault(fields["cell"], []).append(fields)
     html = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert compare(html, document, measured_in(table, teachers)) > 200
+    html = re.sub("</?code>", "`", html)
     for text in (*document["warnings"], *document["conditioned_on"]):
         assert text in html.replace("&#39;", "'").replace("&lt;", "<"), text
 
