@@ -14,6 +14,7 @@ from rigorkd_analysis.analysis_plan import few_seeds
 from rigorkd_analysis.declared import OneTested, apply_declared
 from rigorkd_analysis.likeness import unlike
 from rigorkd_analysis.paper_sentences import (
+    CONVERGED,
     Context,
     Facts,
     beside,
@@ -78,7 +79,7 @@ class Settled:
         """
         question = self.question
         seen = images_of(question, part, self.images)
-        conditions = ("among converged seeds",) * lost
+        conditions = (CONVERGED,) * lost
         if test != "seeds_and_images" and (where := on_images(question, part, seen)):
             conditions += (where,)
         fell = partial(

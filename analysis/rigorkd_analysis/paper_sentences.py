@@ -109,7 +109,7 @@ def sentence(facts: Facts, context: Context, subject: Subject) -> str:
             f"{share} CI {interval}, {_tost(facts, context)}, {facts.replicates})."
         )
     limit = ""
-    if test.mde is not None and not claim.not_valid:
+    if test.mde is not None and not claim.not_valid and CONVERGED not in claim.conditions:
         limit = f"; {facts.n} seeds detect about {say.number(test.mde)}{say.unit} with 80 % power"
         if test.mde_low is not None and test.mde_high is not None:
             among = f"{say.number(test.mde_low)} to {say.number(test.mde_high)}"
@@ -174,6 +174,8 @@ def beside(not_valid: str | None, warnings: Sequence[str]) -> tuple[str, ...]:
     )
 
 
+CONVERGED = "among converged seeds"
+"""The condition of a comparison that lost runs: it may count against them, and nothing else is decided."""
 _ADVICE = re.compile(
     r"(; |: )(let |give |remove |if it shapes results|if that is by design|the sequential verdicts"
     r"|--sequential|seeds that no look has seen).*$"
@@ -185,7 +187,10 @@ _TOLD_BY_NUMBERS = ("n = ", "among converged seeds only", "this design cannot de
 
 
 def _since(claim: Claim) -> str:
-    return f" ({claim.not_valid})" if claim.not_valid else ""
+    """Why nothing is decided, where that is no lack of seeds."""
+    if claim.not_valid:
+        return f" ({claim.not_valid})"
+    return ", since runs diverged" if CONVERGED in claim.conditions else ""
 
 
 def _open_on_others(facts: Facts, context: Context) -> str:

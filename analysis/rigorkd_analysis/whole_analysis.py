@@ -401,7 +401,7 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         out.append(
             f"{int(diverged.sum())} diverged {'run' if diverged.sum() == 1 else 'runs'} in "
             f"{_listed(runs.cells[cell] for cell in lone[:6])}: "
-            "no comparison that misses one can be better"
+            "no comparison that misses one can be better or equivalent"
         )
     out += _without_spread(runs, question.goal)
     if question.repeated_look:

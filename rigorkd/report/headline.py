@@ -11,9 +11,11 @@ from pathlib import Path
 from rigorkd_analysis.analysis_plan import Plan
 from rigorkd_analysis.families import UNSEEN
 from rigorkd_analysis.outliers import BLIND, COLLAPSED
+from rigorkd_analysis.paper_sentences import CONVERGED
 from rigorkd_analysis.results import GAINS, Analysis, Comparison, Family, Progress, Sequential
 from rigorkd_analysis.stats.sample_size import MAX_SEEDS
 from rigorkd_analysis.stats.sequential import (
+    LOST,
     SequentialComparison,
     judged_in_sequence,
     seeds_to_decide,
@@ -105,7 +107,11 @@ def sequential_tally(found: Sequential) -> str:
     how = f" ({', '.join(f'{number} {verdict}' for verdict, number in by.items())})" if by else ""
     if by.total() == total:
         return f"{f'all {total} comparisons are' if total > 1 else 'the one comparison is'} decided{how}."
-    return f"{by.total()} of {total} are decided{how}; more seeds may decide the rest."
+    lost = sum(LOST in c.says for c in found.comparisons)
+    rest = "more seeds may decide the rest" + f", but for {lost} whose runs diverged" * bool(lost)
+    if lost == total - by.total():
+        rest = "the rest stays open since runs diverged, which more seeds do not change"
+    return f"{by.total()} of {total} are decided{how}; {rest}."
 
 
 def _power(analysis: Analysis, say: MetricNumbers) -> list[str]:
@@ -335,7 +341,9 @@ def _holds(analysis: Analysis, c: Comparison) -> bool:
 
 
 def _undecided(family: Family) -> list[Comparison]:
-    return [c for c in family.comparisons if c.verdict is Verdict.INCONCLUSIVE and not c.not_valid]
+    """What more seeds may decide: not where runs diverged, nor what is not valid."""
+    open_ = [c for c in family.comparisons if c.verdict is Verdict.INCONCLUSIVE and not c.not_valid]
+    return [c for c in open_ if CONVERGED not in c.conditions]
 
 
 def _still_missing(

@@ -98,7 +98,8 @@ def methods(analysis: Analysis) -> Section:
         "A verdict claims a direction if the adjusted p is below α, equivalence if the adjusted p of "
         "equivalence is, both (“negligible”) if both are, else nothing (inconclusive). A repeated look, or a "
         "comparison that rests on a seed that fell far behind, is inconclusive whatever its p; none that "
-        "rests on a seed that fell out of its cell is equivalent. Direction and equivalence are each "
+        "rests on a seed that fell out of its cell is equivalent; where runs diverged, only a loss of the "
+        "cell that lost them is claimed. Direction and equivalence are each "
         f"controlled at α = {analysis.alpha:g} over the family, so some false verdict "
         "of either kind has a probability of up to 2α. A page asks several questions, each family at its own "
         "α: under a complete null some family makes a claim more often than that (on .19 of pages in a "
@@ -237,7 +238,7 @@ def checklist(evidence: Evidence) -> Section:
         ),
         ("test", (f"two-sided {', '.join(tests)} over seeds, {corrected}, in closed form (no bootstrap)",)),
         ("assumptions", (normality(analysis), "seeds are independent of each other")),
-        ("diverged runs", (f"{lost}, counted as outcomes, none dropped",)),
+        ("diverged runs", (f"{lost}{_DIVERGED * bool(lost)}",)),
     ]
     if found is not None:
         items += [
@@ -258,6 +259,10 @@ def checklist(evidence: Evidence) -> Section:
     return Section("For a checklist", (Facts(tuple(items)), Prose((note,))), "checklist")
 
 
+_DIVERGED = (
+    ", counted as outcomes: no seed was replaced; means and intervals are among converged seeds, and of a "
+    "cell that lost runs only a loss is claimed"
+)
 _SIDE = "how many runs were trained side by side is not known"
 """Of seconds: no record says what else the machine did meanwhile."""
 _NOT_VARIED = "what of data and split its commands do not vary by seed, which is not known here"

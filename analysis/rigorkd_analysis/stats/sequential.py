@@ -70,6 +70,10 @@ class Sequential:
         return all(comparison.planned for comparison in self.comparisons)
 
 
+LOST = "undecided, since runs diverged"
+"""What the sentence of a comparison says that no number of seeds decides."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """A family before its numbers: what is compared, over how many alpha is held, and of each comparison the
@@ -268,7 +272,7 @@ def _says(
     say, subject = question.phrasing, _subject(question, family, part)
     told = f"undecided after {n} seeds"
     if lost:
-        told = "undecided, since runs diverged"
+        told = LOST
     elif verdict is not Verdict.INCONCLUSIVE:
         words = verdict.label.replace(", ", ", but ")
         if verdict is Verdict.EQUIVALENT:

@@ -1,0 +1,67 @@
+"""What a diverged run decides, a loss alone, is said wherever its comparison is: no more seeds mend it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rigorkd.cli.main import cli
+
+WHY = "inconclusive, since runs diverged; "
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A method that equals its baseline but for one run that diverged, and one that is better."""
+    monkeypatch.chdir(tmp_path)
+    rows = ["method,seed,acc,status"]
+    for seed in range(1, 13):
+        luck, noise = (seed * 7) % 5 / 10, ((seed * 5) % 7 - 3) / 100
+        rows.append(f"none,{seed},{70 + luck:.2f},done")
+        there = f"{70 + luck + noise:.2f},done"
+        rows.append(f"FitNet,{seed},{there if seed != 3 else ',diverged'}")
+        rows.append(f"CRD,{seed},{71 + luck + noise:.2f},done")
+    Path("runs.csv").write_text("\n".join(rows) + "\n")
+
+
+def shown(*words: str) -> str:
+    asked = ("--baseline", "none", "--sesoi", "0.3", *words)
+    done = CliRunner().invoke(cli, [words[0], "runs.csv", *asked[:4], *words[1:]], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_a_sentence_says_why_and_offers_no_seeds() -> None:
+    (family,) = (
+        f for f in json.loads(shown("analyze", "--format", "json"))["families"] if f["name"] == "gains"
+    )
+    (lost,) = (c for c in family["comparisons"] if c["name"].startswith("FitNet"))
+    assert lost["p_equivalence_adjusted"] < 0.05, "it would be equivalent"
+    assert lost["verdict"] == "inconclusive"
+    assert WHY in lost["says"]
+    assert "seeds detect" not in lost["says"]
+    text = " ".join(shown("analyze").split())
+    assert "no comparison that misses one can be better or equivalent" in text
+    assert "seeds are added" not in text
+    assert "These seeds detect" not in text
+
+
+def test_the_sequential_headline_promises_nothing() -> None:
+    text = " ".join(shown("analyze", "--sequential").split())
+    assert "1 of 2 are decided" in text
+    assert "the rest stays open since runs diverged" in text
+    assert "more seeds may decide" not in text
+
+
+def test_methods_and_checklist_say_what_was_done_with_it() -> None:
+    shown("report", "--out", "page.html")
+    text = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", Path("page.html").read_text()))
+    assert (
+        "1, counted as outcomes: no seed was replaced; means and intervals are among converged seeds" in text
+    )
+    assert "where runs diverged, only a loss of the cell that lost them is claimed" in text
+    assert "none dropped" not in text
