@@ -214,7 +214,8 @@ def test_a_changed_cell_is_stale_until_it_is_set_aside(copied: Path, rigorkd: Ri
     assert refused.returncode == 2
     assert "4 records no longer fit the protocol" in refused.stderr
     assert "epochs: 2 → 1" in refused.stderr
-    assert "change the protocol back, give the study another name, or set" in refused.stderr
+    assert "change the protocol back, give the study another name" in refused.stderr
+    assert ", or set these records aside" in refused.stderr
     assert "--retrain-stale" in refused.stderr
     done = rigorkd("run", "tiny.yaml", "--retrain-stale")
     assert done.returncode == 0, done.stderr
