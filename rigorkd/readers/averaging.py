@@ -40,6 +40,7 @@ from rigorkd.readers.leaving_out import words_of
 from rigorkd.readers.metric_choice import candidates
 from rigorkd.readers.row_cells import set_to
 from rigorkd.readers.run_rows import cell_columns, settings_in, told_of
+from rigorkd.readers.shapes import is_cost
 from rigorkd.readers.written_numbers import ABSENT, plain
 from rigorkd.text import count, some_of, suggest
 
@@ -74,6 +75,7 @@ def average(draft: Draft, metric: str | None) -> None:
     owner = np.arange(len(before))
     draft.put(_row=[f"r{row}" for row in owner])  # no number, or it would look like a result
     draft.table = replace(draft.table, frame=draft.frame.drop(columns=joined))
+    _refuse_mixed(draft, metric, turns)
     parts = [*joined, *(name for name in turns if name in columns and not is_setting(draft, name))]
     for at, column in enumerate(turns):
         became = _average_over(draft, metric, column, turns[at + 1 :])
@@ -177,9 +179,9 @@ def _without_number(draft: Draft, metric: str | None, column: str) -> None:
 # --------------------------------------------------------------------------- settings: what some methods have
 
 
-def _apart(draft: Draft, column: str) -> str:
+def _apart(draft: Draft, *columns: str) -> str:
     """The option that compares one setting at a time."""
-    return f"--cell {_options(draft, [*cell_columns(draft), column])} compares each by itself"
+    return f"--cell {_options(draft, [*cell_columns(draft), *columns])} compares each by itself"
 
 
 def _options(draft: Draft, columns: Sequence[str]) -> str:
@@ -193,8 +195,7 @@ def _by_setting(draft: Draft, column: str, others: Sequence[str]) -> NDArray[np.
     them. What these are is part of its name.
 
     Raises:
-        InputError: it is not known of a row, there twice, or not all there at any seed; or rows of one run
-            differ in another setting, too.
+        InputError: it is not known of a row, there twice, or not all there at any seed.
     """
     what = draft.spelt(column)
     draft.put(**{column: draft.frame[column].map(as_written)})
@@ -244,20 +245,6 @@ def _one_of_each(draft: Draft, column: str, alone: NDArray[np.bool_], others: Se
             what,
         )
     rows = frame[~alone]
-    varies = [
-        name for name in settings_in(draft, rows) if name not in (column, *others, *cell_columns(draft))
-    ]
-    if varies:
-        of_one = rows.groupby(["cell", "seed", *others], sort=False)[varies].nunique() > 1
-        also = [name for name in varies if of_one[name].any()]
-        if also:
-            cell = of_one.index[int(np.flatnonzero(of_one[also[0]])[0])][0]
-            raise draft.table.error(
-                f"--average {what}: rows of one seed of {cell} differ in "
-                f"{some_of(list(map(draft.spelt, also)), 6)}, too, and an average over both would not be "
-                "said",
-                _ways(draft, rows, column, also),
-            )
     keys = ["cell", "seed", column, *others]
     again = rows[rows.duplicated(keys, keep=False)]
     if len(again):
@@ -273,23 +260,74 @@ def _one_of_each(draft: Draft, column: str, alone: NDArray[np.bool_], others: Se
         )
 
 
-def _ways(draft: Draft, rows: pd.DataFrame, column: str, also: Sequence[str]) -> str:
+def _refuse_mixed(draft: Draft, metric: str | None, turns: Sequence[str]) -> None:
+    """Refuse rows of one run that differ in another setting than those to average over, in whatever order.
+
+    Before any average, as of rows that became one the setting of the first alone would be left. What a run
+    came to or cost beside the metric is none.
+    """
+    for column in filter(lambda name: is_setting(draft, name), turns):
+        rows = draft.frame[~_stand_alone(draft, column)]
+        varies = [
+            name
+            for name in settings_in(draft, rows)
+            if name not in (metric, *turns, *cell_columns(draft))
+            and not _is_outcome(draft, rows, turns, column, name)
+        ]
+        if not varies:
+            continue
+        others = [name for name in turns if name != column]
+        of_one = rows.groupby(["cell", "seed", *others], sort=False)[varies].nunique() > 1
+        if also := [name for name in varies if of_one[name].any()]:
+            cell = of_one.index[int(np.flatnonzero(of_one[also[0]])[0])][0]
+            raise draft.table.error(
+                f"--average {draft.spelt(column)}: rows of one seed of {cell} differ in "
+                f"{some_of(list(map(draft.spelt, also)), 6)}, too, and an average over both would not be "
+                "said",
+                _ways(draft, rows, column, also, others),
+            )
+
+
+def _is_outcome(draft: Draft, rows: pd.DataFrame, turns: Sequence[str], column: str, name: str) -> bool:
+    """Whether a column says what runs came to or cost. What goes with the setting at all seeds is another."""
+    if not draft.is_outcome(name, ["cell", *turns]):
+        return False
+    own = rows.groupby(["cell", column], sort=False)
+    return is_cost(name) or bool((own[name].nunique() > 1).any() or (own["seed"].nunique() < 2).all())
+
+
+def _ways(draft: Draft, rows: pd.DataFrame, column: str, also: Sequence[str], others: Sequence[str]) -> str:
     """What may be done where rows of one run differ in more settings than the one to average over.
 
-    Only what can be followed: settings that are no grid have no average over both.
+    Only what can be followed: settings that are no grid have no average over both, and cells that have all
+    of the setting at no seed have none over it.
     """
     ways = []
     if are_one_mean(draft, rows, [column, *also]):
         them = "it" if len(also) == 1 else "them"
         ways.append(f"average over {them}, too: {average_options(draft, *also)}")
-    ways.append(f"tell them apart: --cell {_options(draft, [*cell_columns(draft), *also])}")
+    apart = f"--cell {_options(draft, [*cell_columns(draft), *also])}"
+    if _has_averages(rows, column, also, others):
+        ways.append(f"tell them apart: {apart}")
     values = list(dict.fromkeys(rows[also[0]])) if len(also) == 1 else []
     if 1 < len(values) <= _FEW and all(values):
-        others = " ".join(
-            f"--without {shlex.quote(f'{draft.spelt(also[0])}={value}')}" for value in values[1:]
+        value = next(
+            (one for one in values if _has_averages(rows[rows[also[0]] == one], column, (), others)), None
         )
-        ways.append(f"keep {values[0]} alone: {others}")
-    return "; or ".join(ways)
+        if value is not None:
+            without = " ".join(
+                f"--without {shlex.quote(f'{draft.spelt(also[0])}={one}')}" for one in values if one != value
+            )
+            ways.append(f"keep {value} alone: {without}")
+    return "; or ".join(ways) or f"do not average: {_apart(draft, column, *also)}"
+
+
+def _has_averages(rows: pd.DataFrame, column: str, also: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether every cell has all of its settings at some seed, told apart by other columns, too."""
+    for _, own in rows.groupby(["cell", *also], sort=False):
+        if own.groupby(["seed", *others], sort=False)[column].nunique().max() < own[column].nunique():
+            return False
+    return True
 
 
 _FEW = 4
@@ -309,13 +347,11 @@ def _gaps(
     what = draft.spelt(column)
     lost = {str(seed): shared - set(values) for seed, values in some.groupby("seed", sort=False)[column]}
     if len(lost) == seeds:
-        value = min(next(iter(lost.values())) or shared)
         each = f" at each {' and '.join(map(draft.spelt, others))}" if not all(lost.values()) else ""
         raise draft.table.error(
             f"at no seed {cell} has all of {these(what, sorted(shared))}{each}: averages within a seed need "
             "each",
-            f"run what is missing, or average over fewer: --without {shlex.quote(f'{what}={value}')}; or do "
-            f"not average: {_apart(draft, column)}",
+            _ways_to_whole(draft, column, others, min(next(iter(lost.values())) or shared)),
         )
     of_what = dict.fromkeys(lost, "")
     if others:
@@ -327,6 +363,31 @@ def _gaps(
         "average there"
         for seed, values in lost.items()
     ]
+
+
+def _ways_to_whole(draft: Draft, column: str, others: Sequence[str], lacked: str) -> str:
+    """What may be done where a cell has all of its settings at no seed.
+
+    Cells that what was measured tells apart are runs: then the column is no part of a cell. It is said first,
+    as with it nothing else makes cells of several seeds.
+    """
+    came_to = [
+        name
+        for name in cell_columns(draft)
+        if name in draft.frame and name != "cell" and draft.is_outcome(name)
+    ]
+    rest = [name for name in cell_columns(draft) if name not in came_to]
+    if came_to and rest:
+        says = "is" if len(came_to) == 1 else "are"
+        return (
+            f"{some_of(list(map(draft.spelt, came_to)), 4)} {says} what runs came to, and no part of a cell: "
+            f"--cell {_options(draft, rest)}"
+        )
+    fewer = f"average over fewer: --without {shlex.quote(f'{draft.spelt(column)}={lacked}')}; or "
+    left = draft.frame[~_stand_alone(draft, column) & (draft.frame[column] != lacked)]
+    if not _has_averages(left, column, (), others):
+        fewer = ""
+    return f"run what is missing, or {fewer}do not average: {_apart(draft, column)}"
 
 
 def _name_averages(draft: Draft, column: str, alone: NDArray[np.bool_]) -> None:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rigorkd_analysis.columns import are_measured
+from rigorkd_analysis.columns import are_measured, sets_up
 from rigorkd_analysis.offered_baselines import is_called_baseline
 from rigorkd_analysis.published.spread_words import is_mean, meant_by, sums_up
 from rigorkd_analysis.runs import seed_of
 from rigorkd_analysis.wording import is_distillation
 
 from rigorkd.readers.known_names import (
+    INNER,
     MAY_BE_MEASURED,
     NAMED,
     PAIRS,
@@ -91,6 +92,23 @@ class Draft:
         if not others or "seed" not in self.frame or alone.assign(seed=self.frame["seed"]).duplicated().any():
             return are_measured(values.factorize()[0])
         return are_measured(values.factorize()[0], alone.groupby(others).ngroup().to_numpy())
+
+    def is_outcome(self, column: str, beside: Sequence[str] = ()) -> bool:
+        """Whether numbers are what runs came to or cost, such as training hours, and no setting of theirs.
+
+        A known setting is one unless it is measured, as `epochs` may be. Of any other column its name tells,
+        or that its numbers do not come again, as those of a setting do; or, of runs that the columns `beside`
+        it tell apart but for their seeds, that most differ between seeds, as hours do that are rounded.
+        """
+        if canonical(column) is not None or sets_up(column):
+            return self.is_measured(column)
+        if column in INNER or is_kind_of_seed(column) or not looks_numeric(self.frame[column]):
+            return False
+        if beside and not self.frame.duplicated([*beside, "seed"]).any():
+            cells = self.frame.groupby(list(beside)).ngroup().to_numpy()
+            if are_measured(self.frame[column].factorize()[0], cells):
+                return True
+        return is_cost(column) or self._kind_of_setting(column) is None
 
     def is_scheduled(self, column: str) -> bool:
         """Whether a column says what every run did at an epoch, as a learning rate does that decays."""
