@@ -218,14 +218,15 @@ def having(runs: Runs, word: str) -> Having | None:
 
 
 def _having_with_settings(runs: Runs, word: str, told: Sequence[str]) -> Having | None:
-    """The cells of a value of a column whose names end in the word's other parts, away from that value."""
+    """The cells of a value of a column whose names have the word's other parts, away from that value."""
     for name in told:
         for value in dict.fromkeys(runs.attributes[name]):
             end = word.casefold().removeprefix(f"{value}-".casefold())
             if not value or end == word.casefold() or not end:
                 continue
             found = _having(runs, word, name, value)
-            cells = [at for at in found.cells if runs.cells[at].casefold().endswith(f"-{end}")]
+            parts = re.compile(rf"[-/]{re.escape(end)}(?=[-/]|$)")
+            cells = [at for at in found.cells if parts.search(runs.cells[at].casefold())]
             if not cells or any(_tells(runs.cells[at].rpartition("/")[2], value) for at in cells):
                 continue  # what a name as a whole ends in is looked for by the callers
 
