@@ -285,14 +285,21 @@ CHOSEN, CHOSEN_CELLS = "chosen seeds: ", "chosen cells: "
 """How the warnings begin that --seeds left finished seeds out, or --without cells."""
 INTERIM = "interim look: "
 """How the warning begins that runs are judged before all that were planned are there."""
-CHOICES = (CHOSEN, CHOSEN_CELLS, LEFT_OUT, AVERAGED, AVERAGED_PARTS, EPOCH, INTERIM)
+MIXED = "runs of one cell differ in "
+"""How the warning begins that --cell leaves out a setting in which runs differ."""
+CHOICES = (CHOSEN, CHOSEN_CELLS, LEFT_OUT, AVERAGED, AVERAGED_PARTS, EPOCH, INTERIM, MIXED)
 """How those begin that say what was chosen, not what is doubted."""
 
 
 def chosen_of(warnings: Iterable[str]) -> tuple[str, ...]:
     """What a sentence says, which is pasted without captions, of seeds and cells that were chosen by hand."""
-    kinds = (CHOSEN, CHOSEN_CELLS, LEFT_OUT, INTERIM)
-    return tuple(text.partition(", as --")[0] for text in warnings if text.startswith(kinds))
+    kinds = (CHOSEN, CHOSEN_CELLS, LEFT_OUT, INTERIM, MIXED)
+    return tuple(_without_options(text) for text in warnings if text.startswith(kinds))
+
+
+def _without_options(text: str) -> str:
+    """What was chosen, and not by which option."""
+    return text.partition(", as --")[0].partition(", which --cell")[0]
 
 
 def mean_of(warnings: Iterable[str]) -> str:
@@ -339,6 +346,7 @@ def chosen_in_caption(analysis: Analysis) -> str:
     out = []
     for text in _choices(analysis):
         told = text if text.startswith(CHOSEN) else re.sub(r", as --[a-z-]+ asks", "", text)
+        told = _without_options(text) if text.startswith(MIXED) else told
         if text.startswith(AVERAGED):
             said, within, stands = told.removeprefix(AVERAGED).partition(" within each seed")
             told = f"averaged{within}: {said}{stands}"
@@ -349,7 +357,7 @@ def chosen_in_caption(analysis: Analysis) -> str:
 
 def chosen_in_brief(analysis: Analysis) -> str:
     """The same in a few words, for a file that goes on alone."""
-    return "; ".join(text.partition(", as --")[0] for text in _choices(analysis))
+    return "; ".join(map(_without_options, _choices(analysis)))
 
 
 def _choices(analysis: Analysis) -> list[str]:
@@ -360,14 +368,15 @@ def of_what(analysis: Analysis) -> str:
     """What a caption says of cells that were left out, of the epoch, and what each result is a mean over."""
     out = []
     for kind, says in _IN_CAPTIONS.items():
-        told = next((text for text in analysis.warnings if text.startswith(kind)), "")
-        if told:
-            out.append(says.format(told.removeprefix(kind).partition(", as --")[0]))
+        all_told = [text for text in analysis.warnings if text.startswith(kind)]
+        for told in all_told if kind is MIXED else all_told[:1]:
+            out.append(says.format(_without_options(told.removeprefix(kind))))
     return "; ".join(out)
 
 
 _IN_CAPTIONS = {
     INTERIM: f"{INTERIM}{{}}",
+    MIXED: f"{MIXED}{{}}",
     CHOSEN: f"{CHOSEN}{{}}",
     CHOSEN_CELLS: "{}",
     LEFT_OUT: f"{LEFT_OUT}{{}}",

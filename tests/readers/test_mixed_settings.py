@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
+from click.testing import CliRunner
+
+from rigorkd.cli.main import cli
+
 HEAD = "method,lr,seed,test_acc"
 
 
@@ -22,6 +28,21 @@ def test_cells_that_are_mixtures_alike(folder):
     told = folder.open("runs.csv", cell="method").warnings
     assert MIXED in told
     assert not any("confounded" in text for text in told)
+
+
+def test_a_mixture_is_said_where_its_numbers_are_pasted(folder):
+    text = rows(baseline=("0.1", "0.05"), kd=("0.1", "0.05"))
+    folder.write("runs.csv", text.replace("kd,0.1,2,72", "kd,0.1,2,73"))  # or the gain has no spread
+    asked = [str(folder.path / "runs.csv"), "--cell", "method", "--baseline", "baseline"]
+    short = "runs of one cell differ in lr (0.1, 0.05)"
+    for words in (["analyze"], ["table", "--layout", "gains"]):
+        for form in ("latex", "markdown"):
+            done = CliRunner().invoke(cli, [words[0], *asked, *words[1:], "--format", form])
+            assert done.exit_code == 0, done.output
+            kept = [line for line in done.stdout.splitlines() if not line.startswith(("%", "-"))]
+            assert short in " ".join(kept), (words, form, done.stdout)
+    found = json.loads(CliRunner().invoke(cli, ["analyze", *asked, "--format", "json"]).stdout)
+    assert all(short in one["says"] for family in found["families"] for one in family["comparisons"])
 
 
 def test_cells_that_differ_in_what_some_of_them_mix(folder):
