@@ -15,7 +15,7 @@ from rigorkd_analysis.columns import (
     OWN_SETTINGS,
     SET_TO,
     is_bare,
-    normal,
+    number_text,
     sets_up,
     tells,
 )
@@ -274,4 +274,4 @@ def _says(runs: Runs, cells: Sequence[int], column: str, other: str) -> bool:
 def _is_named(runs: Runs, column: str, cell: int) -> bool:
     """Whether a cell's name holds its value in a column: `64`, or `width64` as readers of tables do."""
     name, value = runs.cells[cell], runs.text(column, cell)
-    return tells(name, value) or f"{column}{normal(value) if value else value}" in name
+    return tells(name, value) or f"{column}{number_text(value)}" in name

@@ -19,6 +19,7 @@ from rigorkd.launch.leases import Leases
 from rigorkd.launch.run_states import State
 from rigorkd.launch.session import LaunchOptions, Session
 from rigorkd.protocol.load import Protocol
+from rigorkd.records.judged_elsewhere import note_outcomes_elsewhere
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.study import folder_name
 
@@ -96,6 +97,8 @@ def launch(
             console.print("waiting for the jobs; Ctrl-C leaves them to go on", highlight=False)
             failed = submitted.wait()
     if runs:
+        if not protocol.smoke:
+            note_outcomes_elsewhere(study.path)  # whose code was changed in a comment, no run hash tells
         session.refuse_removed({*states.records, *runs} - failed.keys() - before.keys(), failed)
     return Outcome(study, len(runs) - len(failed), done, before | failed, frozenset(before))
 

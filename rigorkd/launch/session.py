@@ -42,7 +42,7 @@ from rigorkd.records.changes import (
 from rigorkd.records.data_note import note_examined
 from rigorkd.records.expected import PROTOCOL_BACK, StartFile, expected_hashes, start_files
 from rigorkd.records.integrity import Damage, Intact, weights_gone
-from rigorkd.records.judged_elsewhere import note_elsewhere, note_outcomes_elsewhere, shown_elsewhere
+from rigorkd.records.judged_elsewhere import note_elsewhere
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import WEIGHTS
 from rigorkd.records.study import folder_name, is_registered, is_study, read_info, register
@@ -153,8 +153,6 @@ class Session:
         """Say beforehand what it means to train again what an analysis has met."""
         if (looked := self._looked_at_stale(states)) is not None:
             _log.warning("%s: %s", self.study.path, _after_a_look(looked))
-        for one in shown_elsewhere(self.study.path, hashes_to_train(states)):
-            _log.warning("%s: %s", self.study.path, one.says)
 
     def _looked_at_stale(self, states: RunStates) -> int | None:
         """At how many seeds an analysis has met records that are stale now, None if none has."""
@@ -239,7 +237,8 @@ class Session:
                     self.files,
                     self.options.numerics,
                 )
-                note_elsewhere(self.study.path, hashes_to_train(states))
+                for one in note_elsewhere(self.study.path, hashes_to_train(states)):
+                    _log.warning("%s: %s", self.study.path, one.says)
                 self._note_examined()
             leases.me.begin_work()
         if gone := weights_gone(states.records.values()):
@@ -262,8 +261,6 @@ class Session:
     def close(self, leases: Leases, runs: Iterable[str]) -> None:
         """Leave nothing of these runs behind; nor, if this launcher is the last one here, of the dead."""
         self.intact.save()
-        if not self.protocol.smoke:
-            note_outcomes_elsewhere(self.study.path)
         self._drop_leftovers(leases, [name for name in runs if has_record(self.study, name)])
         if self.protocol.smoke and self.options.only_runs is None:
             alone = all(one.id == leases.me.holder.id for one in leases.liveness.launchers())

@@ -18,9 +18,10 @@ from typing import Any
 from rigorkd.errors import StoreError
 from rigorkd.files import append_line, sha256_of, timestamp
 from rigorkd.records.interim import (
-    SHOWN,
     InterimAnalysis,
+    all_shown,
     listed_seeds,
+    most_shown,
     read_interim_analyses,
     says_seen,
 )
@@ -178,9 +179,7 @@ def looked_at(folder: Path, runs: Iterable[str], seeds: Collection[int]) -> Inte
     """The analysis, or else the summary, of most seeds that has met any of these runs or seeds."""
     labels = {run.rpartition("/")[2].removeprefix("seed-") for run in runs}
     meant = {*seeds, *(int(label) for label in labels if label.isdecimal())}
-    looks = (*read_interim_analyses(folder), *read_interim_analyses(folder, SHOWN))
-    found = [look for look in looks if "fixed" in labels or meant & set(look.seeds)]
-    return max(found, key=lambda look: (not look.summary, look.n), default=None)
+    return most_shown(look for look in all_shown(folder) if "fixed" in labels or meant & set(look.seeds))
 
 
 def note_fewer(folder: Path, seeds: Collection[int]) -> None:
@@ -209,16 +208,16 @@ def met_by_look(folder: Path, records: Iterable[Record]) -> int | None:
     looks = read_interim_analyses(folder)
     found = []
     for record in records:
-        seed, finished = record.fields["seed"], _second(str(record.fields.get("finished") or ""))
+        seed, finished = record.fields["seed"], to_the_second(str(record.fields.get("finished") or ""))
         found += [
             look.n
             for look in looks
-            if (seed is None or seed in look.seeds) and _second(look.time) >= finished
+            if (seed is None or seed in look.seeds) and to_the_second(look.time) >= finished
         ]
     return max(found, default=None)
 
 
-def _second(time: str) -> str:
+def to_the_second(time: str) -> str:
     return time[:19]
 
 

@@ -64,6 +64,16 @@ def read_interim_analyses(folder: Path, file: str = FILE) -> tuple[InterimAnalys
     return tuple(found)
 
 
+def all_shown(folder: Path) -> tuple[InterimAnalysis, ...]:
+    """Whatever has shown results of a study: its analyses, and the means that nothing had judged."""
+    return (*read_interim_analyses(folder), *read_interim_analyses(folder, SHOWN))
+
+
+def most_shown(looks: Iterable[InterimAnalysis]) -> InterimAnalysis | None:
+    """The analysis, or else the summary, of most seeds."""
+    return max(looks, key=lambda look: (not look.summary, look.n), default=None)
+
+
 def says_seen(n: int, *, summary: bool) -> str:
     """What had met results: an analysis, or a summary alone."""
     return f"{'a summary' if summary else 'an analysis'} of {count(n, 'seed')}"
@@ -71,7 +81,7 @@ def says_seen(n: int, *, summary: bool) -> str:
 
 def first_shown(folder: Path, chosen_on: Iterable[int] = ()) -> str | None:
     """When verdicts or means of seeds that verdicts use were first shown; None if they never were."""
-    seen = (*read_interim_analyses(folder), *read_interim_analyses(folder, SHOWN))
+    seen = all_shown(folder)
     return min((one.time for one in seen if set(one.seeds) - set(chosen_on)), default=None)
 
 

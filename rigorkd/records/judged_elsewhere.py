@@ -9,21 +9,27 @@ where a comment of a script was changed, by what they came to.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Mapping
+import itertools
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rigorkd.errors import InputError, StoreError
 from rigorkd.files import timestamp
-from rigorkd.records.changes import Change, cell_of, is_of_student, note_change, outcome, read_changes
-from rigorkd.records.interim import (
-    SHOWN,
-    InterimAnalysis,
-    read_interim_analyses,
-    says_seen,
+from rigorkd.records.changes import (
+    Change,
+    cell_of,
+    is_of_student,
+    note_change,
+    outcome,
+    read_changes,
+    to_the_second,
 )
-from rigorkd.records.layout import LEAF, StudyFolder
+from rigorkd.records.interim import InterimAnalysis, all_shown, most_shown, says_seen
+from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import Record, find_record
 from rigorkd.records.study import studies_in
 from rigorkd.text import count, some_of
@@ -34,9 +40,13 @@ if TYPE_CHECKING:
 ELSEWHERE = "judged elsewhere"
 SHOWN_BEFORE = "shown before, in "
 """How every word of it begins."""
-_SECOND = len("2026-01-01T00:00:00")
+_SEED = re.compile(r"/seed-\d+$", re.ASCII)
+"""How a run ends that is of one seed."""
 _NO_CHANCE = 3
 """At so many seeds two cells do not come to the same by chance."""
+
+Looks = Sequence[InterimAnalysis]
+Outcomes = dict[str, dict[int, tuple[str, Record]]]
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,7 @@ class Elsewhere:
 
     @property
     def cells(self) -> frozenset[str]:
-        return frozenset(run.rpartition("/")[0] for run in self.runs)
+        return frozenset(map(cell_of, self.runs))
 
     @property
     def shows_differences(self) -> bool:
@@ -73,13 +83,13 @@ class Elsewhere:
 
     @property
     def _mend(self) -> str:
-        seeds = {int(run.rpartition("-")[2]) for run in self.runs}
+        seeds = {*map(_seed, self.runs)}
         fresh = f"{max(seeds) + 1}:{max(seeds) + 1 + len(seeds)}"
         return f"; other seeds are new data (--seeds {fresh})" * self.shows_differences
 
     def at(self, seeds: Collection[int]) -> Elsewhere:
         """The same of the runs at these seeds."""
-        return self.among([run for run in self.runs if int(run.rpartition("-")[2]) in seeds])
+        return self.among([run for run in self.runs if _seed(run) in seeds])
 
     def among(self, runs: Collection[str]) -> Elsewhere:
         """The same of these runs alone."""
@@ -91,56 +101,8 @@ def shown_elsewhere(folder: Path, wanted: Mapping[str, str]) -> tuple[Elsewhere,
 
     Of each cell of another study one run is read, and all only if it is one of these.
     """
-    by_hash = {run_hash: run for run, run_hash in wanted.items() if is_of_student(run)}
-    seeds = {leaf.removeprefix("seed-") for run in by_hash.values() for leaf in [run.rpartition("/")[2]]}
-    found = (
-        _shown_in(other, by_hash, seeds)
-        for other in (studies_in(folder.parent) if by_hash else ())
-        if other.name != folder.name
-    )
-    return tuple(filter(None, found))
-
-
-def _shown_in(other: Path, by_hash: Mapping[str, str], seeds: set[str]) -> Elsewhere | None:
-    if not (looks := _looks_at(other)):
-        return None
-    study = StudyFolder(other)
-    cells: dict[str, list[str]] = {}
-    for path in study.records():
-        run = path.parent.relative_to(other).as_posix()
-        cell, _, leaf = run.rpartition("/")
-        if is_of_student(run) and LEAF.fullmatch(leaf) and leaf.removeprefix("seed-") in seeds:
-            cells.setdefault(cell, []).append(run)
-    runs: list[str] = []
-    met: list[InterimAnalysis] = []
-    for own in cells.values():
-        for run in own:
-            try:
-                record = find_record(study, run)
-            except (StoreError, InputError):  # another study's fault is told where that is read
-                continue
-            if record is None or record.run_hash not in by_hash:
-                break
-            finished, seed = _finished(record), record.fields["seed"]
-            if after := [look for look in looks if seed in look.seeds and look.time[:_SECOND] >= finished]:
-                runs.append(by_hash[record.run_hash])
-                met += after
-    if not runs:
-        return None
-    most = max(met, key=_most)
-    return Elsewhere(other.name, tuple(sorted(runs)), most.n, most.summary)
-
-
-def _looks_at(folder: Path) -> tuple[InterimAnalysis, ...]:
-    return (*read_interim_analyses(folder), *read_interim_analyses(folder, SHOWN))
-
-
-def _finished(record: Record) -> str:
-    return str(record.fields.get("finished") or "")[:_SECOND]
-
-
-def _most(look: InterimAnalysis) -> tuple[bool, int]:
-    return not look.summary, look.n
+    by_hash = {run_hash: run for run, run_hash in wanted.items() if is_of_student(run) and _SEED.search(run)}
+    return _beside(folder, partial(_shown_in, by_hash=by_hash)) if by_hash else ()
 
 
 def came_out_elsewhere(folder: Path) -> tuple[Elsewhere, ...]:
@@ -149,62 +111,100 @@ def came_out_elsewhere(folder: Path) -> tuple[Elsewhere, ...]:
     They do if a cell and one of the other study came to the same at every seed that both have, three at least
     and not all alike: one accuracy may be another's by chance.
     """
-    beside = [other for other in studies_in(folder.parent) if other.name != folder.name]
-    beside = [other for other in beside if any(_looks_at(other))]
-    if not beside:
-        return ()
-    own = _outcomes(folder)
-    found = (_came_out_in(other, own) for other in beside)
-    return tuple(filter(None, found))
+    own = cache(partial(_outcomes, folder))
+    return _beside(folder, lambda other, looks: _came_out_in(other, looks, own()))
 
 
-def _outcomes(folder: Path) -> dict[str, dict[int, tuple[str, Record]]]:
-    """Of each student's cell what its runs came to, by seed."""
-    found: dict[str, dict[int, tuple[str, Record]]] = {}
-    for path in StudyFolder(folder).records():
-        run = path.parent.relative_to(folder).as_posix()
-        if not is_of_student(run):
+def _beside(
+    folder: Path, found_in: Callable[[Path, Looks], Mapping[str, InterimAnalysis]]
+) -> tuple[Elsewhere, ...]:
+    """What is found in the studies beside a folder that were looked at: our runs, and the look that met each.
+
+    What cannot be read of another study is its own fault, told where it is judged.
+    """
+    found = []
+    for other in studies_in(folder.parent):
+        if other.name == folder.name or not (looks := all_shown(other)):
             continue
-        with contextlib.suppress(StoreError, InputError):  # what is damaged is told where it is judged
-            record = find_record(StudyFolder(folder), run)
-            if record is not None and isinstance(seed := record.fields["seed"], int):
-                found.setdefault(cell_of(run), {})[seed] = (outcome(record), record)
+        with contextlib.suppress(StoreError, InputError, OSError):
+            met = found_in(other, looks)
+            if (most := most_shown(met.values())) is not None:
+                found.append(Elsewhere(other.name, tuple(sorted(met)), most.n, most.summary))
+    return tuple(found)
+
+
+def _shown_in(other: Path, looks: Looks, by_hash: Mapping[str, str]) -> dict[str, InterimAnalysis]:
+    seeds = {_seed(run) for run in by_hash.values()}
+    found: dict[str, InterimAnalysis] = {}
+    strange: set[str] = set()
+    for run in _runs_of_students(other):
+        if _seed(run) not in seeds or (cell := cell_of(run)) in strange:
+            continue
+        record = find_record(StudyFolder(other), run)
+        if record is None or record.run_hash not in by_hash:
+            strange.add(cell)
+        elif met := _met(looks, record):
+            found[by_hash[record.run_hash]] = met
     return found
 
 
-def _came_out_in(other: Path, own: Mapping[str, Mapping[int, tuple[str, Record]]]) -> Elsewhere | None:
-    looks = _looks_at(other)
-    runs: dict[str, InterimAnalysis] = {}
-    for theirs in _outcomes(other).values():
-        for mine in own.values():
-            common = mine.keys() & theirs.keys()
-            if len(common) < _NO_CHANCE or len({theirs[seed][0] for seed in common}) < 2:
-                continue
-            if any(mine[seed][0] != theirs[seed][0] for seed in common):
-                continue
+def _came_out_in(other: Path, looks: Looks, own: Outcomes) -> dict[str, InterimAnalysis]:
+    found: dict[str, InterimAnalysis] = {}
+    for theirs, mine in itertools.product(_outcomes(other).values(), own.values()):
+        common = mine.keys() & theirs.keys()
+        if len(common) < _NO_CHANCE or len({theirs[seed][0] for seed in common}) < 2:
+            continue
+        if all(mine[seed][0] == theirs[seed][0] for seed in common):
             for seed in common:
-                there, here = _finished(theirs[seed][1]), _finished(mine[seed][1])
-                met = [look for look in looks if seed in look.seeds and there <= look.time[:_SECOND] <= here]
-                if met:
-                    runs[mine[seed][1].run] = max(met, key=_most)
-    if not runs:
-        return None
-    most = max(runs.values(), key=_most)
-    return Elsewhere(other.name, tuple(sorted(runs)), most.n, most.summary)
+                here, there = mine[seed][1], theirs[seed][1]
+                if met := _met(looks, there, until=_finished(here)):
+                    found[here.run] = met
+    return found
 
 
-def note_elsewhere(folder: Path, wanted: Mapping[str, str]) -> None:
-    """Note which of the runs that are to be trained were shown in another study, once each."""
-    _note(folder, shown_elsewhere(folder, _unknown(folder, wanted)), wanted)
+def _runs_of_students(folder: Path) -> Iterator[str]:
+    runs = (path.parent.relative_to(folder).as_posix() for path in StudyFolder(folder).records())
+    return (run for run in runs if is_of_student(run) and _SEED.search(run))
 
 
-def note_outcomes_elsewhere(folder: Path) -> None:
+def _outcomes(folder: Path) -> Outcomes:
+    """Of each student's cell what its runs came to, by seed."""
+    found: Outcomes = {}
+    for run in _runs_of_students(folder):
+        if (record := find_record(StudyFolder(folder), run)) is not None:
+            found.setdefault(cell_of(run), {})[_seed(run)] = (outcome(record), record)
+    return found
+
+
+def _met(looks: Looks, record: Record, until: str = "9") -> InterimAnalysis | None:
+    """The look that met a record, no later than a time."""
+    finished = _finished(record)
+    return most_shown(
+        look
+        for look in looks
+        if record.fields["seed"] in look.seeds and finished <= to_the_second(look.time) <= until
+    )
+
+
+def _finished(record: Record) -> str:
+    return to_the_second(str(record.fields.get("finished") or ""))
+
+
+def _seed(run: str) -> int:
+    return int(run.rpartition("-")[2])
+
+
+def note_elsewhere(folder: Path, wanted: Mapping[str, str]) -> tuple[Elsewhere, ...]:
+    """Note which of the runs that are to be trained were shown in another study, once each; what is new."""
+    return _note(folder, shown_elsewhere(folder, _unknown(folder, wanted)), wanted)
+
+
+def note_outcomes_elsewhere(folder: Path) -> tuple[Elsewhere, ...]:
     """The same of runs that are there and whose run hashes did not tell."""
     found = came_out_elsewhere(folder)
     runs = {run for one in found for run in one.runs}
     hashes = {run: record.run_hash for run in runs if (record := find_record(StudyFolder(folder), run))}
-    new = _unknown(folder, hashes)
-    _note(folder, [one.among(new) for one in found], hashes)
+    return _note(folder, [one.among(_unknown(folder, hashes)) for one in found], hashes)
 
 
 def _unknown(folder: Path, hashes: Mapping[str, str]) -> dict[str, str]:
@@ -212,12 +212,13 @@ def _unknown(folder: Path, hashes: Mapping[str, str]) -> dict[str, str]:
     return {run: run_hash for run, run_hash in hashes.items() if (run, (run_hash, "")) not in noted}
 
 
-def _note(folder: Path, found: Iterable[Elsewhere], hashes: Mapping[str, str]) -> None:
-    for one in found:
+def _note(folder: Path, found: Iterable[Elsewhere], hashes: Mapping[str, str]) -> tuple[Elsewhere, ...]:
+    new = tuple(one for one in found if one.runs)
+    for one in new:
         runs = {run: (hashes[run], "") for run in one.runs}
-        if runs:
-            note = Change(ELSEWHERE, timestamp(), runs, looked=one.looked, reason=one.study)
-            note_change(folder, replace(note, summary=one.summary))
+        note = Change(ELSEWHERE, timestamp(), runs, looked=one.looked, reason=one.study, summary=one.summary)
+        note_change(folder, note)
+    return new
 
 
 def elsewhere_of(folder: Path, runs: pd.DataFrame) -> tuple[Elsewhere, ...]:
@@ -241,10 +242,5 @@ def elsewhere_of(folder: Path, runs: pd.DataFrame) -> tuple[Elsewhere, ...]:
 
 
 def _noted(folder: Path) -> list[Change]:
-    return [
-        change
-        for change in read_changes(folder)
-        if change.what == ELSEWHERE
-        and all(LEAF.fullmatch(run.rpartition("/")[2]) for run in change.runs)
-        and all(run.rpartition("-")[2].isdecimal() for run in change.runs)
-    ]
+    changes = (change for change in read_changes(folder) if change.what == ELSEWHERE)
+    return [change for change in changes if all(map(_SEED.search, change.runs))]

@@ -149,3 +149,14 @@ def test_what_is_shown_after_the_runs_were_there_is_no_news() -> None:
     asked("analyze", "one")
     asked("run", "two.yaml", "-q", "--seeds", "6")
     assert planned(judged("two", "--seeds", "0:5")) == {True}
+
+
+def test_what_cannot_be_read_beside_a_study_stops_nothing_in_it() -> None:
+    write("wide", "[1, 4]")
+    asked("run", "wide.yaml", "-q")
+    asked("analyze", "wide")
+    Path("results/wide/main/link").symlink_to(Path.cwd())
+    write("winner", "4")
+    asked("plan", "winner.yaml")
+    asked("run", "winner.yaml", "-q")
+    assert planned(judged("winner")) == {True}
