@@ -21,7 +21,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import is_dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -357,19 +357,31 @@ def parse_arrays(content: bytes, shapes: Mapping[str, tuple[str, int]]) -> dict[
 def _array(file: Any, size: int, kind: str, dimensions: int) -> np.ndarray:
     """One array of an archive, whose header may not promise more than its `size` bytes hold."""
     import numpy as np
-    from numpy.lib import format as npy
 
-    version = npy.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"an array has format {version}")
-    read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, fortran, dtype = read_header(file)
+    start = file.read(12)  # magic, version, and in two bytes or four the length of the header
+    begins = 12 if start[6:7] == b"\x02" else 10
+    length = int.from_bytes(start[8:begins], "little")
+    # NumPy refuses a header of more than 10,000 bytes, and one that is cut off.
+    rest = file.read(max(0, min(length, 20_000) - (12 - begins)))
+    shape, fortran, dtype = _header(start + rest)
     if dtype.kind not in kind or len(shape) != dimensions or fortran:
         raise ValueError(f"an array is {len(shape)}-dimensional of {dtype}")
     expected = math.prod(shape) * dtype.itemsize
     if expected != size - file.tell():
         raise ValueError("an array has not the bytes that its header promises")
     return np.frombuffer(file.read(expected), dtype).reshape(shape)
+
+
+@lru_cache(maxsize=64)
+def _header(content: bytes) -> tuple[tuple[int, ...], bool, Any]:
+    """Shape, Fortran order and type that an array's first bytes tell; those of a study's runs are alike."""
+    from numpy.lib import format as npy
+
+    file = io.BytesIO(content)
+    version = npy.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"an array has format {version}")
+    return (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)
 
 
 @contextlib.contextmanager
