@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,8 +19,10 @@ from rigorkd_analysis.runs import Floats, Runs
 
 _ON_WHAT = ("dataset", "task")
 """Columns that say it in any table, whatever they hold."""
+_ELSE = ("cell", "group", "student", "teacher", "model", "method", "start")
+"""Columns of which it is known that they say something else, whatever they hold."""
 _PARTS = frozenset(
-    {"split", "phase", "part", "partition", "subset", "portion", "benchmark", "corpus", "domain",
+    {"split", "phase", "part", "partition", "subset", "portion", "benchmark", "bench", "corpus", "domain",
      "language", "lang", "site", "cohort", "subject", "target"}
 )  # fmt: skip
 _OF_A_TEST = frozenset({"test", "eval", "evaluation", "evaluated", "tested"})
@@ -37,6 +40,41 @@ def says_on_what(column: str) -> bool:
     return len(about) == 2 and about[0] in ("data", "target") and about[1] in _PARTS | {"dataset"}
 
 
+_DATA = re.compile(
+    r"(?:tiny|mini|tiered|longtailed)?"
+    r"(?:cifar(?:10|100)?|imagenet|imagenette|imagewoof|stl10|svhn|e?k?mnist|fashionmnist|cinic10|"
+    r"(?:caltech)?cub(?:200)?(?:2011)?|(?:stanford)?(?:cars|dogs)(?:196|120)?|(?:fgvc)?aircrafts?|"
+    r"(?:oxford)?(?:iiit)?(?:flowers?|pets?)(?:17|102)?|food101|dtd|caltech(?:101|256)|places(?:205|365)?|sun397|"
+    r"inat(?:uralist)?|eurosat|resisc45|pcam|gtsrb|celeba|vggface2?|lfw|ms1m|"
+    r"(?:ms)?coco|(?:pascal)?voc|cityscapes|camvid|ade20k|kitti|nyu(?:v2|depth)?|lvis|"
+    r"sst2?|mnli|qnli|qqp|rte|mrpc|cola|stsb|wnli|squad|imdb|agnews|yelp|wikitext|ptb|"
+    r"librispeech|audioset|esc50|speechcommands|cora|citeseer|pubmed|digits)"
+    r"(?:1k|21k|100|2012|r|a|v2|c|lt|sketch|subset|train|val|test|(?:19|20)\d\d|v?\d(?:\.\d)?)*",
+    re.IGNORECASE,
+)
+"""What well-known data sets are called, without the dashes, spaces and underscores of their names."""
+_NOT_TESTED = frozenset(
+    {"train", "training", "trained", "pretrain", "pretrained", "pretraining", "source", "transfer", "teacher",
+     "init", "initial", "unlabeled", "unlabelled", "synthetic", "proxy", "from"}
+)  # fmt: skip
+
+
+def holds_data(column: str, values: Iterable[str]) -> bool:
+    """Whether a column of any name says on what was measured by what it holds: names of known data sets.
+
+    Not one that says, by its name, on what was trained.
+    """
+    if not _NOT_TESTED.isdisjoint(words_of(column)):
+        return False
+    found = [word for word in values if word.strip()]
+    return bool(found) and all(map(_is_data, found)) and len(set(found)) > 1
+
+
+@lru_cache(maxsize=1_000)
+def _is_data(word: str) -> bool:
+    return len(word) < 40 and _DATA.fullmatch(re.sub(r"[-_ ./]+", "", word)) is not None
+
+
 def on_what(runs: Runs) -> tuple[str, ...]:
     """The columns that say on what each cell was measured: only cells of the same are rivals, or baselines.
 
@@ -45,7 +83,7 @@ def on_what(runs: Runs) -> tuple[str, ...]:
     """
     found = [column for column in _ON_WHAT if column in runs.attributes]
     for column, values in runs.attributes.items():
-        if column in found or not says_on_what(column):
+        if column in (*found, *_ELSE) or not (says_on_what(column) or holds_data(column, values)):
             continue
         if all(values) and not any(is_number(value) for value in values):
             found.append(column)

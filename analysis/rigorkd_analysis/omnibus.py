@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from rigorkd_analysis.paper_sentences import with_cautions
 from rigorkd_analysis.questions import Question, quoted
 from rigorkd_analysis.results import Comparison, Factorial, Family, FTest
 from rigorkd_analysis.runs import Runs
@@ -41,7 +42,11 @@ class _Shown:
 def beside_factorials(
     question: Question, sets: Sequence[Factorial], families: Sequence[Family]
 ) -> tuple[Factorial, ...]:
-    """The F tests, each with what is decided beside it of its own cells, or planned of its two."""
+    """The F tests, each with what is decided beside it of its own cells, or planned of its two.
+
+    So it is with the runs of theirs that fell far behind.
+    """
+    sets = [_with_the_fallen(question, one) for one in sets]
     if question.repeated_look or question.no_planned_look:
         return tuple(sets)
     shown = _comparisons(families)
@@ -52,6 +57,12 @@ def beside_factorials(
         beside = " ".join(told)
         out.append(replace(one, beside=beside, says=" ".join(filter(None, (one.says, beside)))))
     return tuple(out)
+
+
+def _with_the_fallen(question: Question, one: Factorial) -> Factorial:
+    cells = dict.fromkeys(question.runs.index[cell] for test in one.tests for cell in test.cells)
+    fell = question.outlying.collapsed_in(question.runs, list(cells), equivalent=False, paired=True)
+    return one if fell is None else replace(one, says=with_cautions(one.says, (fell,)))
 
 
 def beside_gains(question: Question, families: Sequence[Family]) -> list[Family]:

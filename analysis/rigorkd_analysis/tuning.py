@@ -47,10 +47,10 @@ def unequal_tuning(question: Question, matcher: Matcher, found: Sequence[Family]
 def _to_claim(question: Question, found: Sequence[Family], tuned: Sequence[list[int]]) -> str:
     """What may be claimed of settings of which more were tried than of their baselines, `tuned` together.
 
-    The average gain, if the answer has one and it is a gain: to lose at more settings flatters nobody.
+    The average gain, if the answer shows one: to lose at more settings flatters nobody.
     """
     plan, names = question.plan, question.runs.cells
-    gains, averages = {}, []
+    gains, averages = {}, list[tuple[set[str], float, bool]]()
     for family in found:
         for c in family.comparisons:
             if c.mean_diff is None:
@@ -59,7 +59,7 @@ def _to_claim(question: Question, found: Sequence[Family], tuned: Sequence[list[
                 gains[c.a] = question.sign * c.mean_diff
             elif family.name == "overall":
                 over = {cell for cell, weight in c.weights.items() if weight > 0}
-                averages.append((over, question.sign * c.mean_diff))
+                averages.append((over, question.sign * c.mean_diff, c.verdict.badge == "better"))
     sets = [{names[cell] for cell in cells} for cells in tuned]
     if all(gains.get(cell, 1.0) <= 0 for cells in sets for cell in cells):
         return "as none of these settings gained here, although more were tried, there is no gain to claim"
@@ -68,11 +68,14 @@ def _to_claim(question: Question, found: Sequence[Family], tuned: Sequence[list[
     # not a primary gain either: named now, it would be chosen by the results
     best = ", not that of the best setting" if not plan.planned else ""
     # planned settings and those of later are averaged apart
-    of_each = [[mean for over, mean in averages if over & cells] for cells in sets]
-    losses = [any(mean <= 0 for mean in means) for means in of_each]
-    if all(means and max(means) <= 0 for means in of_each):
+    of_each = [[(mean, shown) for over, mean, shown in averages if over & cells] for cells in sets]
+    if all(means and max(mean for mean, _ in means) <= 0 for means in of_each):
         return f"the average is no gain here, so there is none to claim{best.replace('not', 'nor')}"
-    return f"claim the average gain{' where it is one' * any(losses)}{best}"
+    shown = [shown for means in of_each for _, shown in means]
+    # after a look the sequential verdicts may show one
+    if shown and not any(shown) and not (question.repeated_look or question.no_planned_look):
+        return f"no average gain is shown to claim{best.replace('not', 'nor')}"
+    return f"claim the average gain{' where it is shown' * (not all(shown))}{best}"
 
 
 def _tuned(runs: Runs, cell: int, parts: Sequence[str]) -> tuple[str, str, str, str]:

@@ -23,7 +23,7 @@ def export(study: Path | None, results: Path, out: Path | None, weights: bool) -
     digest and how to verify it. Unpacked, it is a study that `rigorkd verify --against DIGEST` and `rigorkd
     analyze` read. The same study gives the same bytes. Teachers' weights come along, students' only with
     --weights. A damaged study is refused. Its report is an analysis, so that packing a finished study notes
-    a look, as `rigorkd report` does.
+    a look, as `rigorkd report` does. Where a look came before, the sequential verdicts are in it, too.
 
     \b
     rigorkd export
@@ -37,7 +37,7 @@ def export(study: Path | None, results: Path, out: Path | None, weights: bool) -
     from rigorkd.report.emit import to_json
     from rigorkd.report.figures.side_by_side import cores
     from rigorkd.report.gather import gather
-    from rigorkd.report.headline import how_far
+    from rigorkd.report.headline import after_a_look, how_far, in_sequence
     from rigorkd.report.judging import Question, analysis_of
     from rigorkd.report.render.html import html
     from rigorkd.report.report_page import report_page
@@ -56,6 +56,9 @@ def export(study: Path | None, results: Path, out: Path | None, weights: bool) -
         )
     found, question = find_source([str(folder)], results), Question()
     analysis = analysis_of(found, question, up_to=PREDICTIONS_UP_TO)
+    if any(after_a_look(family) and in_sequence(analysis, family) for family in analysis.families):
+        question = Question(sequential=True)  # the answers that hold after a look
+        analysis = analysis_of(found, question, up_to=PREDICTIONS_UP_TO)
     page = html(report_page(gather(found, analysis)), cores())
     warn(found, question, analysis)  # notes the look, which belongs into the archive
     open_ = "" if analysis.progress is None else how_far(analysis.progress, analysis.looks)[0]
@@ -67,6 +70,7 @@ def export(study: Path | None, results: Path, out: Path | None, weights: bool) -
         analysis=to_json(with_status(analysis)),
         warnings=analysis.warnings,
         open_=open_,
+        sequential=analysis.sequential is not None,
         weights=weights,
     )
     click.echo(f"{file}: {count(made.files, 'file')}, {made.bytes / 1e6:,.1f} MB")

@@ -205,7 +205,7 @@ def _text(told: _Told) -> str:
     if found.gone:
         of = count(len(found.gone), "student")
         lines.append(
-            f"  the weights of {of} were deleted, first {found.gone[0]}; their records stand without"
+            f"  the weights of {of} are not there, first {found.gone[0]}; their records stand without"
         )
     if found.digest is not None:
         lines.append(f"  digest {found.digest}")

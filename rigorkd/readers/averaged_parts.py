@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rigorkd_analysis.columns import is_number, sets_up
-from rigorkd_analysis.likeness import says_on_what
+from rigorkd_analysis.likeness import holds_data, says_on_what
 
 from rigorkd.errors import InputError
 from rigorkd.readers.draft import Draft, averaged_over
@@ -231,7 +231,8 @@ def _places(draft: Draft, column: str, others: Sequence[str]) -> list[NDArray[np
 
 
 def _is_part(draft: Draft, name: str) -> bool:
-    return says_on_what(name) and bool((draft.frame.groupby("cell", sort=False)[name].nunique() == 1).all())
+    says = says_on_what(name) or holds_data(name, draft.frame[name].unique())
+    return says and bool((draft.frame.groupby("cell", sort=False)[name].nunique() == 1).all())
 
 
 def _units(draft: Draft, frame: pd.DataFrame, others: Sequence[str]) -> pd.Series[str]:

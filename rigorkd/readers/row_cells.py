@@ -143,7 +143,7 @@ def find_cells(draft: Draft) -> None:
     known = [name for name in (*NAMED, *PARAMETERS) if name in draft.frame and not draft.is_measured(name)]
     known = [name for name in known if name in NAMED or not draft.is_scheduled(name)]
     averaged = {original(draft, name) for name in averaged_over(draft)}  # which tell no cells apart
-    known = [name for name in known if name in NAMED or name not in averaged]
+    known = [name for name in known if name == "method" or name not in averaged]
     columns = [name for name in known if name in ALWAYS or draft.frame[name].nunique() > 1]
     columns = [name for name in columns if name in ALWAYS or not is_metric(name)]
     columns = _named_by_stem(draft, columns)

@@ -288,6 +288,7 @@ def _said(value: object) -> str:
 
 PROTOCOL_BACK = "change the protocol back"
 FILES_BACK = "put the files back as they were"
+NEW_OUT = "take the new files out of `code` and `inputs`, or out of their folders"
 
 
 def _what_changed(record: Record, want: Expected) -> tuple[str, tuple[str, ...]]:
@@ -382,7 +383,12 @@ def _files_of_command(record: Record, want: Expected, *, settings: bool) -> Iter
         code, inputs = _those_of(code, now.code), _those_of(inputs, now.inputs)
         now = CommandFiles(_those_of(now.code, code), _those_of(now.inputs, inputs))
     if changed := now.changed(code, inputs):
-        yield changed, FILES_BACK
+        others = any(
+            there.get(name) != content
+            for then, there in ((code, now.code), (inputs, now.inputs))
+            for name, content in then.items()
+        )
+        yield changed, FILES_BACK if others else NEW_OUT
 
 
 def _those_of(files: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:

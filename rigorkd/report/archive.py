@@ -56,23 +56,28 @@ def pack(
     warnings: Sequence[str],
     open_: str = "",
     weights: bool = False,
+    sequential: bool = False,
 ) -> Archive:
     """Write the archive of a study that was `verified`, whole or not at all.
 
     `report` and `analysis` are its page and its JSON, `warnings` what that analysis warns of, `open_` how far
     a study is that is not finished. Students' weights come along with `weights`; teachers' and starts' always
-    do, for they are needed to repeat a run.
+    do, for they are needed to repeat a run. `sequential`: its verdicts are in them.
     """
     study, info, records = StudyFolder(folder), read_info(folder), read_records(StudyFolder(folder))
     inside = dict(_study_files(study, records, weights=weights))
     left_out = sum(_is_student_with_weights(one) for one in records) if not weights else len(verified.gone)
     written = {
-        "README.md": _readme(info, records, verified, warnings, left_out, open_).encode(),
         "analysis.json": analysis.encode(),
         "environment.json": _environment(info, records).encode(),
         "protocol.yaml": read_bytes(study.protocol(info.protocols[-1]), folder, PROTOCOL),
         "report.html": report.encode(),
     }
+    written["README.md"] = _readme(
+        *(info, records, verified, warnings, left_out, open_),
+        files=len(inside) + len(written) + 1,
+        asked=" --sequential" * sequential,
+    ).encode()
     names = sorted([*written, *(f"results/{info.study}/{name}" for name in inside)])
     with replacing(out) as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
@@ -152,6 +157,9 @@ def _readme(
     warnings: Sequence[str],
     left_out: int,
     open_: str,
+    *,
+    files: int,
+    asked: str,
 ) -> str:
     name = info.study
     of_torch = [(record.fields.get("versions") or {}).get("torch") for record in records]
@@ -164,11 +172,12 @@ def _readme(
         "what its commands read and import" if by_command else "`pip install 'rigorkd[train]'` and the data"
     )
     verdicts = "the means so far" if open_ else "every verdict, interval and warning"
+    verdicts += ", sequential ones included" if asked else ""
     lines = [
         f"# The study {name}",
         "",
         f"{count(verified.records, 'run')} with everything that their verdicts rest on, packed by rigorkd",
-        f"{__version__} ({count(verified.files, 'file')}; {trained}).",
+        f"{__version__} ({count(files, 'file')}; {trained}).",
         *(["", "This is a smoke run on synthetic data: no result of anything."] if info.smoke else []),
         *(
             ["", f"{open_} Nothing was judged yet; `rigorkd analyze --interim` judges what is there."]
@@ -185,7 +194,7 @@ def _readme(
         f"    pip install rigorkd        # {__version__} or newer; PyTorch is not needed",
         f"    cd {name}",
         f"    rigorkd verify results/{name} --against {verified.digest}",
-        f"    rigorkd analyze results/{name}",
+        f"    rigorkd analyze results/{name}{asked}",
         "",
         "The first says whether every file is what was committed, and this the study of the digest; the",
         f"second {'says how far the study is' if open_ else 'computes every verdict again'}. With {needs},",

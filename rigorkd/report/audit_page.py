@@ -6,7 +6,6 @@ from rigorkd_analysis.metric_names import goal_of
 from rigorkd_analysis.published.audit_sentences import bound_of, rounded_up
 from rigorkd_analysis.published.audited import Audit, AuditCell, AuditComparison
 from rigorkd_analysis.published.bounds import Recovered
-from rigorkd_analysis.published.printed_seeds import other_of_runs
 from rigorkd_analysis.published.printed_spread import bare
 from rigorkd_analysis.stats.group_sequential import nominal_level
 from rigorkd_analysis.stats.sample_size import Power, cheapest, detectable
@@ -122,8 +121,8 @@ def _comparisons(audit: Audit) -> Table:
 def _one(audit: Audit) -> str:
     if not audit.seeds_assumed:
         return "one seed"
-    other = other_of_runs(audit.metric)
-    why = f"though its heading says “{other}”" if other else "as the table names no number"
+    although = audit.assumed_although
+    why = f"though {although}" if although else "as the table names no number"
     return f"taken as one seed, {why}"
 
 

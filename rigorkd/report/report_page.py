@@ -278,7 +278,7 @@ def _findings(analysis: Analysis) -> tuple[_Finding, ...]:
                 said = Said(comparison.says, place, strong=True, lead=lead)
                 out.setdefault(said.text, _Finding(said, verdict.label, verdict.badge == "worse"))
         for place, whole in family.together.items():
-            if whole.alike and not not_valid(family):
+            if whole.alike and whole.not_valid is None and not not_valid(family):
                 said = Said(whole.says, f"families/{at}/{place}/says", lead=lead)
                 out.setdefault(whole.says, _Finding(said, "of gains together"))
     return tuple(out.values())

@@ -373,16 +373,23 @@ def on_two_data_sets(name: str) -> list[dict[str, str]]:
 def test_results_on_different_data_are_no_rivals():
     found = audit(Printed(on_two_data_sets("Dataset"), metric="Accuracy", n_test=1000))
     assert {(c.b, c.a) for c in found.comparisons} == {("Cora/raw", "Cora/FCA"), ("PubMed/raw", "PubMed/FCA")}
-    asked = on_two_data_sets("Where")
-    with pytest.raises(TableError, match="2 rows are named Cora, and 'Where' and 'Variant'") as caught:
+    known = audit(
+        Printed(on_two_data_sets("Where"), metric="Accuracy", n_test=1000)
+    )  # by its data sets' names
+    assert [(c.b, c.a) for c in known.comparisons] == [(c.b, c.a) for c in found.comparisons]
+    asked = [{**row, "Where": f"our {row['Where']}"} for row in on_two_data_sets("Where")]
+    with pytest.raises(TableError, match="2 rows are named our Cora, and 'Where' and 'Variant'") as caught:
         audit(Printed(asked, metric="Accuracy", n_test=1000))
     assert "such as --within 'Where'" in caught.value.hint
     within = audit(Printed(asked, metric="Accuracy", n_test=1000, within="where"))
-    assert [(c.b, c.a) for c in within.comparisons] == [(c.b, c.a) for c in found.comparisons]
+    assert [(c.b, c.a) for c in within.comparisons] == [
+        ("our Cora/raw", "our Cora/FCA"),
+        ("our PubMed/raw", "our PubMed/FCA"),
+    ]
     by_variant = audit(Printed(asked, metric="Accuracy", n_test=1000, within="Variant"))
     assert {(c.b, c.a) for c in by_variant.comparisons} == {
-        ("raw/Cora", "raw/PubMed"),
-        ("FCA/Cora", "FCA/PubMed"),
+        ("raw/our Cora", "raw/our PubMed"),
+        ("FCA/our Cora", "FCA/our PubMed"),
     }
     with pytest.raises(TableError, match="no column 'data'"):
         audit(Printed(asked, metric="Accuracy", n_test=1000, within="data"))

@@ -175,7 +175,7 @@ def test_a_median_of_runs_is_not_said_to_name_no_number(rigorkd, tmp_path):
     table = "| Model | Test Error (median of 3 runs) |\n|---|---|\n| A | 7.60 |\n| B | 7.21 |\n"
     path = tmp_path / "t.md"
     found = audited(rigorkd, path, table)
-    assert "taken as one seed (its heading says “median of 3 runs”)" in found["survives"][0]
+    assert "taken as one seed (though its heading says “median of 3 runs”)" in found["survives"][0]
     shown = rigorkd("audit", path).stdout
     assert "names no number" not in " ".join(shown.split())
 

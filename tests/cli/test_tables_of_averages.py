@@ -17,10 +17,10 @@ def runs(nets: dict[str, str]) -> str:
         for T in own
         for seed in range(4)
     ]
-    return "\n".join(["bench,teacher_net,student_net,approach,tau,trial,acc", *rows]) + "\n"
+    return "\n".join(["suite,teacher_net,student_net,approach,tau,trial,acc", *rows]) + "\n"
 
 
-ASKED = ("--seed", "trial", "--cell", "student_net,teacher_net,approach,tau,bench", "--average", "tau")
+ASKED = ("--seed", "trial", "--cell", "student_net,teacher_net,approach,tau,suite", "--average", "tau")
 
 
 @pytest.mark.parametrize("form", ["markdown", "latex"])
@@ -34,9 +34,9 @@ def test_a_row_of_gains_says_each_part_once_and_the_caption_may_be_pasted(rigork
     assert told.count("the mean of the gains of these settings (c100, tiny), a question of its own") == 1
     assert "r32/KD/c100 mean" not in told.partition("Note")[0]
     if form == "markdown":
-        assert "| student | teacher | bench | method |" in told.replace("**", "")
+        assert "| student | teacher | suite | method |" in told.replace("**", "")
         assert "| r8 | r32 | tiny | KD mean T=1,4 |" in told.replace("**", "")
-        assert "| w16 | w40 | – | RKD: average of 2 (bench) | – |" in told.replace("**", "")
+        assert "| w16 | w40 | – | RKD: average of 2 (suite) | – |" in told.replace("**", "")
 
 
 def test_averages_over_different_settings_say_whose_each_is(rigorkd, tmp_path):
@@ -48,5 +48,5 @@ def test_averages_over_different_settings_say_whose_each_is(rigorkd, tmp_path):
     path.write_text(path.read_text() + "\n".join(line for line in more if "flowers" in line) + "\n")
     told = rigorkd("table", path, *ASKED, "--layout", "gains", "--baseline", "CE").stdout
     said = told.partition("of these settings (")[2].partition("), a question")[0]
-    assert "r8/RKD: average of 3 (bench): c100, flowers, tiny; " in said
-    assert "w16/KD averaged over T = 1 and 4: average of 2 (bench): c100, tiny" in said
+    assert "r8/RKD: average of 3 (suite): c100, flowers, tiny; " in said
+    assert "w16/KD averaged over T = 1 and 4: average of 2 (suite): c100, tiny" in said

@@ -71,7 +71,7 @@ def test_every_damage_is_named_set_aside_and_mended(finished: Path, tmp_path: Pa
     for run, (_, says) in DAMAGE.items():
         (line,) = [line for line in found.stdout.splitlines() if f"damaged {run}:" in line]
         assert says in line
-    assert "the weights of 1 student were deleted, first main/dropping/baseline/seed-1" in found.stdout
+    assert "the weights of 1 student are not there, first main/dropping/baseline/seed-1" in found.stdout
     assert "damaged main/plain/kd-T1-a0.5/seed-0" in rigorkd("status").stdout
     refused = rigorkd("analyze")
     assert refused.returncode == 2
@@ -81,7 +81,7 @@ def test_every_damage_is_named_set_aside_and_mended(finished: Path, tmp_path: Pa
     done = rigorkd("run", "tiny.yaml", "--jobs", "1")
     assert done.returncode == 0, done.stderr
     assert "4 runs to train" in done.stdout
-    assert "the weights of 1 student were deleted, first main/dropping/baseline/seed-1" in done.stdout
+    assert "the weights of 1 student are not there, first main/dropping/baseline/seed-1" in done.stdout
     for run, (_, says) in DAMAGE.items():
         (line,) = [line for line in done.stdout.splitlines() if line.startswith(f"damaged {run}:")]
         assert says in line

@@ -138,3 +138,25 @@ def test_a_study_of_0_1_is_packed_verified_and_set_aside_like_any(tmp_path: Path
     assert verdicts(study) != before
     restore(study)
     assert verdicts(study) == before
+
+
+def test_after_a_look_the_archive_has_the_verdicts_that_hold(tmp_path: Path) -> None:
+    study = make(tmp_path)
+    pack(study, tmp_path / "one.zip")
+    once = unpack(tmp_path / "one.zip", tmp_path / "once")
+    assert json.loads((once.parents[1] / "analysis.json").read_text())["sequential"] is None
+    assert f"rigorkd analyze results/{study.name}\n" in (once.parents[1] / "README.md").read_text()
+    make(tmp_path, seeds=range(6))
+    pack(study, tmp_path / "two.zip")
+    twice = unpack(tmp_path / "two.zip", tmp_path / "twice")
+    packed = json.loads((twice.parents[1] / "analysis.json").read_text())
+    assert packed["sequential"]["comparisons"]
+    assert (
+        f"rigorkd analyze results/{study.name} --sequential\n" in (twice.parents[1] / "README.md").read_text()
+    )
+    done = CliRunner().invoke(
+        analyze, [str(twice), "--sequential", "--format", "json"], catch_exceptions=False
+    )
+    assert json.loads(done.stdout)["sequential"] == packed["sequential"]
+    with zipfile.ZipFile(tmp_path / "two.zip") as file:
+        assert f"({len(file.namelist())} files; " in (twice.parents[1] / "README.md").read_text()

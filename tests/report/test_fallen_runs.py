@@ -14,6 +14,7 @@ from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.evidence import evidence
 from rigorkd.report.judging import Question, analysis_of
 from rigorkd.report.page import Page, Prose, flat
+from rigorkd.report.render.markdown import markdown
 from rigorkd.report.report_page import report_page
 from rigorkd.report.sources import Source
 
@@ -130,3 +131,37 @@ def test_a_page_says_how_it_is_made_again(tmp_path: Path, monkeypatch: pytest.Mo
     done = CliRunner().invoke(cli, ["report", "runs.csv", "--without", FELL], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert f"rigorkd analyze runs.csv --without {FELL}" in Path("runs.html").read_text()
+
+
+def test_a_mean_over_all_settings_that_rests_on_a_fallen_run_is_no_finding() -> None:
+    whole = source(("r20", "r32"))
+    result = analysis_of(whole, Question())
+    together = result.family("gains").consistency
+    assert together is not None
+    assert RUN in together.not_valid
+    assert together.says.endswith(f"; caution: a seed fell far behind: {RUN}.")
+    assert "the settings are not judged here (repeated-measures F, p = " in together.says
+    (tested,) = [one for one in result.factorial if one.student == "r20"]
+    assert f"; caution: a seed fell far behind: {RUN}." in tested.says
+    page = report_page(evidence(result, whole.table))
+    _, _, rest = markdown(page).partition("What may be said")
+    said, _, below = rest.partition("What stays open")
+    assert "r32" in said
+    assert "Over the 8 settings" not in said
+    assert "Over the 8 settings" in below + markdown(analysis_page(result))
+
+
+def test_no_average_gain_is_claimed_that_is_not_shown() -> None:
+    def told(table: pd.DataFrame) -> str:
+        result = analysis_of(Source("runs", table, Plan(), where=str), Question())
+        (found,) = [w for w in result.warnings if w.startswith("tuning was unequal")]
+        return found.rpartition("; ")[2]
+
+    best = "that of the best setting"
+    table = source().table
+    assert told(table) == f"the average is no gain here, so there is none to claim, nor {best}"
+    fell = table["test_top1"].where(table["test_top1"] != 31.0, 58.0)
+    alone = table.assign(test_top1=fell)
+    assert told(alone) == f"no average gain is shown to claim, nor {best}"
+    assert told(table[table["cell"] != FELL]) == f"claim the average gain, not {best}"
+    assert told(source(("r20", "r32")).table) == f"claim the average gain where it is shown, not {best}"

@@ -146,7 +146,7 @@ def test_no_average_gain_is_to_be_claimed_where_there_is_none(tmp_path: Path, ga
     ("later", "claim"),
     [
         (-8.0, "the average is no gain here, so there is none to claim"),
-        (8.0, "claim the average gain where it is one"),
+        (8.0, "claim the average gain where it is shown"),
     ],
 )
 def test_settings_of_later_are_averaged_apart_and_claimed_so(later: float, claim: str) -> None:
@@ -155,7 +155,11 @@ def test_settings_of_later_are_averaged_apart_and_claimed_so(later: float, claim
     gains = dict(zip(names[1:], (0.5, -5.5, later, later), strict=True))
     every = [SimpleNamespace(a=name, mean_diff=gain) for name, gain in gains.items()]
     averages = [
-        SimpleNamespace(weights={a: 0.5, b: 0.5, "base": -1.0}, mean_diff=(gains[a] + gains[b]) / 2)
+        SimpleNamespace(
+            weights={a: 0.5, b: 0.5, "base": -1.0},
+            mean_diff=(gains[a] + gains[b]) / 2,
+            verdict=SimpleNamespace(badge="better" if gains[a] + gains[b] > 0 else "inconclusive"),
+        )
         for a, b in (("T1", "T4"), ("T8", "T16"))
     ]
     found = [

@@ -9,7 +9,6 @@ from decimal import ROUND_CEILING, Context, Decimal
 
 from rigorkd_analysis.published.audited import AuditComparison
 from rigorkd_analysis.published.bounds import PAIRED_R, McNemarBounds
-from rigorkd_analysis.published.printed_seeds import other_of_runs
 from rigorkd_analysis.published.printed_spread import Spread
 from rigorkd_analysis.published.printed_table import Entry
 
@@ -131,6 +130,7 @@ def what_survives(
     alone: Sequence[str],
     *,
     assumed: bool = False,
+    although: str = "",
 ) -> tuple[str, ...]:
     """The claims that the table supports, in words; of one seed (or one `assumed`) methods come first.
 
@@ -138,8 +138,7 @@ def what_survives(
     of one without pairs why it has none.
     """
     alpha = setting.alpha
-    other = other_of_runs(setting.metric)
-    why = f"its heading says “{other}”" if other else "the table names no number"
+    why = f"though {although}" if although else "the table names no number"
     seeds = f"taken as one seed ({why})," if assumed else "with one seed"
     out = [f"No claim about a method survives: {seeds} its effect is not identifiable."] * one_seed
     below = [c for c in comparisons if c.p_adjusted is not None and c.p_adjusted < alpha]

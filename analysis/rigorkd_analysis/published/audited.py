@@ -96,7 +96,7 @@ class Audit:
     `baselines` and `without` are what the reader chose, `left_out` the rows that this named, and `chosen`
     says it in words; "" for all pairs of the table. `converted` says how standard deviations were made of
     what is printed behind ±; "" where these are printed. `seeds_assumed`: nothing names a number of seeds,
-    so that each number is taken as one run's.
+    so that each number is taken as one run's; `assumed_although` is what is said all the same of seeds.
     """
 
     schema: str
@@ -118,3 +118,4 @@ class Audit:
     chosen: str = ""
     converted: str = ""
     seeds_assumed: bool = False
+    assumed_although: str = ""

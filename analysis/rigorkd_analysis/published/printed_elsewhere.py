@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from rigorkd_analysis.published.printed_seeds import seeds_said
+from rigorkd_analysis.published.printed_seeds import Told, seeds_said
 from rigorkd_analysis.published.printed_spread import meanings
 
 Elsewhere = Sequence[tuple[int, str]]
@@ -25,16 +25,19 @@ def elsewhere(text: str, captions: Sequence[str]) -> list[tuple[int, str]]:
     return [(at, line) for at, line in lines if line and (seeds_said(line) or _means(line))]
 
 
-def seeds_elsewhere(lines: Elsewhere) -> tuple[int | None, str]:
+def seeds_elsewhere(lines: Elsewhere) -> Told:
     """The number of seeds that is the only one that these lines name, and what to say of it."""
     found = [(many, at, words) for at, line in lines for many, words in seeds_said(line)]
     if not found:
-        return None, ""
+        return Told(None)
     if len({many for many, _, _ in found}) > 1:
         named = " and ".join(f"“{words}” on line {at}" for _, at, words in found[:4])
-        return None, f"the text names several numbers of seeds ({named}): --seeds K says which holds"
+        several = f"the text names several numbers of seeds ({named})"
+        return Told(None, f"{several}: --seeds K says which holds", several)
     many, at, words = found[0]
-    return many, f"n = {many} by line {at} of the text, far from the table (“{words}”); --seeds K changes it"
+    return Told(
+        many, f"n = {many} by line {at} of the text, far from the table (“{words}”); --seeds K changes it"
+    )
 
 
 def spread_elsewhere(lines: Elsewhere) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 _WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _MANY = rf"(?P<n>(?<![\d.,])\d{{1,3}}(?![\d.,]?\d|\s*[%-])|\b(?:{'|'.join(_WORDS)})\b)"
@@ -40,6 +41,20 @@ _FOOTNOTE = re.compile(rf"(?!\s*\*\s)[\s*_]*{_RAISED}(?P<sign>{_ANY})(?!\*)")
 _MARKED = re.compile(rf"^{_RAISED}(?P<sign>{_ANY})|(?P<end>{_ANY}){_RAISED}(?:</sup>)?\s*$")
 _MOST = 100
 """Seeds that a paper may have; a larger number counts images."""
+
+
+class Told(NamedTuple):
+    """What words say of the number of seeds behind each row's value.
+
+    Attributes:
+        seeds: the number that they settle, None for none.
+        note: what to say of it, "" where nothing is said.
+        although: what they say without settling it, behind `though`: `its heading says “median of 3 runs”`.
+    """
+
+    seeds: int | None
+    note: str = ""
+    although: str = ""
 
 
 def seeds_said(text: str) -> list[tuple[int, str]]:
@@ -99,6 +114,16 @@ def unsettled_marks(caption: str) -> dict[str, str]:
     """By their mark, the words of the footnotes that name several numbers of seeds, and so settle none."""
     found = _of_marked(caption).items()
     return {sign: " and ".join(f"“{words}”" for _, words in said) for sign, said in found if len(said) > 1}
+
+
+def told_of_marked(caption: str) -> Told:
+    """What footnotes alone say: each of the numbers that it marks, so that they settle none of the others."""
+    found = _of_marked(caption)
+    if not found:
+        return Told(None)
+    words = " and ".join(f"“{said}” of what {sign} marks" for sign, each in found.items() for _, said in each)
+    said = f"a footnote says {words}"
+    return Told(None, f"{said}, and nothing says it of others (--seeds K does)", said)
 
 
 def _of_marked(caption: str) -> dict[str, list[tuple[int, str]]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
 from rigorkd_analysis.columns import is_cost, is_number_set, is_setting
+from rigorkd_analysis.likeness import holds_data
 from rigorkd_analysis.metric_names import goal_of, on_two_scales, words_of
 from rigorkd_analysis.published.printed_cells import (
     KNOWN,
@@ -24,7 +25,7 @@ from rigorkd_analysis.published.printed_cells import (
 from rigorkd_analysis.published.printed_elsewhere import Elsewhere, seeds_elsewhere
 from rigorkd_analysis.published.printed_nearly import is_nearly_number, numbers_in
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of, half_unit
-from rigorkd_analysis.published.printed_seeds import other_of_runs, seeds_said
+from rigorkd_analysis.published.printed_seeds import Told, other_of_runs, seeds_said, told_of_marked
 from rigorkd_analysis.published.printed_spread import MADE, Said, Spread, bare, spread_of
 from rigorkd_analysis.runs import suggest
 from rigorkd_analysis.table_error import TableError
@@ -163,6 +164,8 @@ def task_column(rows: Sequence[Row], within: str | None) -> str | None:
         raise TableError(f"no column {within!r} in this table", hint=suggest(within, list(rows[0])))
     words = _TASKS if within is None else (within.casefold(),)
     found = next((folded[word] for word in words if word in folded), None)
+    if found is None and within is None:
+        found = next((c for c in rows[0] if holds_data(c, {row.get(c) or "" for row in rows})), None)
     if within is None and found is not None and found.casefold() == "benchmark":
         # those that a method is measured against are called so too: then each row is one
         others = [
@@ -457,26 +460,31 @@ def check_range(entries: list[Entry], whole: int, metric: str) -> None:
             )  # fmt: skip
 
 
-def seeds_told(table: Printed, rows: Sequence[Row], metric: str) -> tuple[int | None, str]:
-    """The number of seeds that words say where no column and no option does, and what to say of it.
+def seeds_told(table: Printed, rows: Sequence[Row], metric: str) -> Told:
+    """What words say of the number of seeds where no column and no option does.
 
     The heading of the judged column goes before the caption, that before lines far from the table; two
-    numbers at one place settle nothing.
+    numbers at one place settle nothing, and a footnote settles what it marks alone.
     """
     if table.seeds is not None or any(column in rows[0] for column in _SEEDS):
-        return None, ""
+        return Told(None)
     if other := other_of_runs(metric):
-        return None, (
-            f"its heading says “{other}”, which is no mean: what is said of seeds elsewhere is not taken for "
-            "it (--seeds K reads it as a mean of K)"
+        said = f"its heading says “{other}”"
+        return Told(
+            None,
+            f"{said}, which is no mean: what is said of seeds elsewhere is not taken for it (--seeds K reads "
+            "it as a mean of K)",
+            said,
         )
     for where, text in (("its heading", metric), ("the caption", table.caption)):
         if found := seeds_said(text):
             words = " and ".join(f"“{said}”" for _, said in found)
             if len(found) > 1:
-                return None, f"{where} names several numbers of seeds ({words}): --seeds K says which holds"
-            return found[0][0], f"n = {found[0][0]} by {where} ({words}); --seeds K changes it"
-    return seeds_elsewhere(table.elsewhere)
+                several = f"{where} names several numbers of seeds ({words})"
+                return Told(None, f"{several}: --seeds K says which holds", several)
+            return Told(found[0][0], f"n = {found[0][0]} by {where} ({words}); --seeds K changes it")
+    far = seeds_elsewhere(table.elsewhere)
+    return far if far.note else told_of_marked(table.caption)
 
 
 _SEEDS = ("n_seeds", "seeds", "n")
@@ -503,7 +511,7 @@ def seeds_of(table: Printed, rows: list[Row], metric: str = "") -> list[int] | N
                 row=wrong[0],
                 column=column,
             )
-    told, _ = seeds_told(table, rows, metric)
+    told = seeds_told(table, rows, metric).seeds
     return None if told is None else [told] * len(rows)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Literal
@@ -67,8 +67,8 @@ from rigorkd_analysis.published.printed_rivals import (
     with_numbers,
 )
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of
-from rigorkd_analysis.published.printed_seeds import mark_of, other_of_runs, seeds_of_marked, unsettled_marks
-from rigorkd_analysis.published.printed_spread import bare, meanings, population_factor, spread_of
+from rigorkd_analysis.published.printed_seeds import mark_of, seeds_of_marked, unsettled_marks
+from rigorkd_analysis.published.printed_spread import Spread, bare, meanings, population_factor, spread_of
 from rigorkd_analysis.published.printed_table import (
     Entry,
     Printed,
@@ -79,6 +79,7 @@ from rigorkd_analysis.published.printed_table import (
     images_of,
     merge_runs,
     refuse_other,
+    row_names,
     seeds_of,
     seeds_told,
 )
@@ -134,11 +135,14 @@ def audit(table: Printed) -> Audit:
         n_test = images_of(table, every) if is_of_test_images(metric) else None
         spread = spread_of(list(every[0]), metric, table.spread)
         refuse_other(spread, metric)
-        told = seeds_told(table, every, metric)[1]
+        _, told, although = seeds_told(table, every, metric)
         seeds = seeds_of(table, every, metric)
         signs = _signs(printed, every, metric, [place[id(row)] for row in every])
         settled, several = seeds_of_marked(table.caption), unsettled_marks(table.caption)
         marked = {at: (*settled[sign], sign) for at, sign in signs.items() if sign in settled}
+        if seeds is None and marked and not _has_spreads(every, spread, marked):
+            seeds = [1] * len(every)
+            told += ", and they are taken as one run each" * (len(marked) < len(every))
         if seeds is not None:
             seeds = [marked[at][0] if at in marked else n for at, n in enumerate(seeds)]
         entries = entries_of(every, metric, seeds, spread, table.within, told)
@@ -175,7 +179,7 @@ def audit(table: Printed) -> Audit:
     notes += of_runs
     notes += [*gains, *notes_on_rivals(entries, rows, choice.pairs, table)]
     notes += choice.notes() + merged + _impossible(entries, placed, n_test)
-    notes += [told] if told else []
+    notes += [told] if told and len(marked) < len(every) else []
     notes += _arrows([raw[at] for at in stay], metric)
     notes += [said_far] if said_far and spread is not None and not one_seed else []
     notes += [
@@ -204,7 +208,8 @@ def audit(table: Printed) -> Audit:
     notes += _mixed_decimals(rows, {metric: metric, **({spread.column: spread.name} if spread else {})})
     # a number behind each row says it, or a seed does
     assumed = one_seed and seeds_of(table, every, metric) is None and not any("seed" in row for row in rows)
-    unsaid = [_UNSAID if not other_of_runs(metric) else _OTHER_OF_RUNS] if assumed else []
+    although = although if assumed else ""
+    unsaid = [_unsaid(although)] if assumed else []
     caveats = [*caveats_of(rows, metric, spread), *_about([raw[at] for at in stay], metric), *unsaid]
     notes += [one.note for one in caveats]
     caveat = "".join(f"; {one.short}" for one in caveats if one.short)
@@ -254,6 +259,7 @@ def audit(table: Printed) -> Audit:
             *(comparisons, one_seed, setting, caveat),
             () if comparisons else nothing_compared(rows, entries, table),
             assumed=assumed,
+            although=although,
         ),
         notes=(*notes, *validation_picks(rows, metric), *other_metrics(rows, metric)),
         baselines=choice.baselines,
@@ -262,14 +268,16 @@ def audit(table: Printed) -> Audit:
         chosen=choice.says(),
         converted=(spread.note() or "") if spread is not None and spread.is_converted else "",
         seeds_assumed=assumed,
+        assumed_although=although,
     )
 
 
 def _signs(
     printed: Sequence[Row], rows: Sequence[Row], metric: str, origin: Sequence[int | None]
 ) -> dict[int, str]:
-    """The marks that numbers have of which a footnote may speak, by their rows."""
-    out: dict[int, str] = {}
+    """The marks of which a footnote may speak, by their rows: those of numbers, else of rows' names."""
+    signs = map(mark_of, row_names(list(rows)))
+    out = {at: sign for at, sign in enumerate(signs) if sign}
     for at, where in enumerate(origin):
         if where is None or where >= len(printed):
             continue
@@ -280,16 +288,27 @@ def _signs(
     return out
 
 
-_UNSAID = Caveat(
-    "the table names no number of seeds: each number is taken as that of one run (--seeds K: as a mean of K)",
-    "all of it if each number is of one run, which the table does not say",
-)
+def _unsaid(although: str) -> Caveat:
+    """That each number is taken as one run's, which nothing says, or `although` something else is said."""
+    if not although:
+        return Caveat(
+            "the table names no number of seeds: each number is taken as that of one run (--seeds K: as a "
+            "mean of K)",
+            "all of it if each number is of one run, which the table does not say",
+        )
+    return Caveat(
+        f"each number is taken as that of one run, though {although}",
+        f"all of it if each number is of one run, though {although}",
+    )
 
 
-_OTHER_OF_RUNS = Caveat(
-    "each number is taken as that of one run, which its heading does not say",
-    "all of it if each number is of one run, and its heading says otherwise",
-)
+def _has_spreads(rows: Sequence[Row], spread: Spread | None, settled: Container[int]) -> bool:
+    """Whether rows of which no number of seeds is settled have a spread, which is one over seeds."""
+    return spread is not None and any(
+        decimal_of(row.get(spread.column) or "") is not None
+        for at, row in enumerate(rows)
+        if at not in settled
+    )
 
 
 def _about(rows: Sequence[Row], metric: str) -> list[Caveat]:

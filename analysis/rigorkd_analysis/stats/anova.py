@@ -100,6 +100,7 @@ class Consistency:
         alike: whether all are of one method on one data set: else their mean sums up, and is no finding.
         method: whose gains these are, where a family holds those of several methods.
         mixed: whether it is a mean over several methods, or over nobody knows what, which no page says.
+        not_valid: why it is no finding, though said with its numbers: it rests on a run that fell far behind.
     """
 
     settings: int
@@ -114,6 +115,7 @@ class Consistency:
     alike: bool = True
     method: str | None = None
     mixed: bool = False
+    not_valid: str | None = None
 
 
 def factorials(question: Question) -> list[Factorial]:
@@ -473,8 +475,9 @@ def consistency(
         + f" ({interval}){no_gain}; "
         f"{favourable} of {m} {'points' if favourable == 1 else 'point'} the way of the goal"
     )
+    fell, not_valid = _fell(question, gains)
     if p is not None:
-        unfit = question.repeated_look or question.no_planned_look
+        unfit = question.repeated_look or question.no_planned_look or fell
         times = max(1, len(question.plan.interim)) * (methods if alpha < question.plan.alpha else 1)
         adjusted = min(1.0, times * p)  # the p that the verdict is on, beside which alpha is the plan's
         differ = adjusted < question.plan.alpha and not unfit
@@ -484,4 +487,20 @@ def consistency(
         p_said = p_text(adjusted, f"Bonferroni-adjusted p{over}" if times > 1 else "p")
         found = f"repeated-measures F, {p_said}, sd between settings {say.number(between)}"
         says += f", and the settings {same} ({found})"
-    return Consistency(m, n, mean, low, high, favourable, between, p, says + ".", len(kinds) < 2, method)
+    says += f"; caution: {fell}." if fell else "."
+    not_valid = fell if holds_0 else not_valid  # that it is not shown rests on them, too
+    return Consistency(
+        *(m, n, mean, low, high, favourable, between, p, says, len(kinds) < 2, method), not_valid=not_valid
+    )
+
+
+def _fell(question: Question, gains: Sequence[LinearContrast]) -> tuple[str | None, str | None]:
+    """The runs of these gains that fell far behind, and again if their mean is not there without them."""
+    weights: dict[int, float] = {}
+    for gain in gains:
+        for cell, weight in gain.weights:
+            weights[cell] = weights.get(cell, 0.0) + weight / len(gains)
+    outlying = question.outlying
+    fell = outlying.collapsed_in(question.runs, list(weights), equivalent=False, paired=True)
+    stands = fell is None or outlying.stands_without(question.runs, list(weights.items()))
+    return fell, None if stands else fell

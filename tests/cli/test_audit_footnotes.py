@@ -1,0 +1,44 @@
+"""How many seeds a footnote names: of what it marks, and what is said where nothing else names a number."""
+
+from __future__ import annotations
+
+import json
+
+from tests.cli.audits import audited
+
+ROWS = "| Method | Acc |\n|---|---|\n| KD | 73.33 |\n| {} | 75.51 |\n| DKD | {} |\n"
+ASKED = ("--baseline", "KD", "--n-test", "10000")
+
+
+def test_numbers_that_a_footnote_marks_are_means_of_its_seeds(rigorkd, tmp_path):
+    path = tmp_path / "t.md"
+    found = audited(rigorkd, path, ROWS.format("CRD", "76.32*") + "\n\\* average over 3 runs.\n", *ASKED)
+    assert [cell["n"] for cell in found["cells"]] == [1, 1, 3]
+    assert not any("McNemar" in text for text in found["survives"])
+    assert "DKD: 3 seeds, by its mark * (“over 3 runs”)" in found["notes"]
+    assert any(note.endswith("they are taken as one run each") for note in found["notes"])
+    found = audited(rigorkd, path, ROWS.format("CRD*", "76.32") + "\n\\* average over 3 runs.\n", *ASKED)
+    assert [cell["n"] for cell in found["cells"]] == [1, 3, 1]
+    assert any(note.startswith("CRD*: 3 seeds, by its mark *") for note in found["notes"])
+
+
+def test_a_footnote_of_no_row_is_told_with_every_claim(rigorkd, tmp_path):
+    path = tmp_path / "t.md"
+    text = ROWS.format("CRD", "76.32") + "\n\\* student trained with lr 0.01. Average over 3 runs.\n"
+    found = audited(rigorkd, path, text, *ASKED)
+    assert found["seeds_assumed"]
+    assert found["survives"]
+    assert all("though a footnote says “over 3 runs” of what * marks" in told for told in found["survives"])
+    assert "names no number" not in json.dumps(found)
+    shown = " ".join(rigorkd("audit", path, *ASKED).stdout.split())
+    assert "taken as one seed, though a footnote says “over 3 runs” of what * marks" in shown
+    assert "names no number" not in shown
+    assert audited(rigorkd, path, text, *ASKED, "--seeds", "3")["seeds"] == 3
+
+
+def test_several_numbers_are_not_called_none(rigorkd, tmp_path):
+    path = tmp_path / "t.md"
+    text = "Means over 3 seeds, or over 5 seeds.\n\n" + ROWS.format("CRD", "76.32")
+    found = audited(rigorkd, path, text, *ASKED)
+    assert "taken as one seed (though the caption names several numbers of seeds" in found["survives"][0]
+    assert "names no number" not in json.dumps(found)
