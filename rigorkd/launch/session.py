@@ -243,7 +243,7 @@ class Session:
             leases.me.begin_work()
         if gone := weights_gone(states.records.values()):
             self.say(
-                f"the weights of {count(len(gone), 'student')} were deleted, first {gone[0]};"
+                f"the weights of {count(len(gone), 'student')} are not there, first {gone[0]};"
                 " their records stand without"
             )
         return states
