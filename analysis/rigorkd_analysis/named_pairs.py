@@ -157,7 +157,7 @@ def _none_beside(runs: Runs, pair: Pair, a: Sequence[int], b: Sequence[int]) -> 
     average = next((column for column in told if sets_up(column) and "training" not in runs.attributes), "")
     mend = ""
     if average:
-        mend = f"; --average {shlex.quote(average)}, with a --cell that leaves it out, makes one of several"
+        mend = f"; --average {shlex.quote(average)} makes one of several"
     ends = _paired_ends(runs, pair, a, b)
     offered = f"{ends} compares them wherever both are; " if ends else ""
     return TableError(

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 @click.option(
     "--layout",
     metavar="NAME",
-    help="overall, gains, ablation (one row per model, student, setting; mean ± sd, interval, p, verdict), a "
-    "publication's table such as 000/table-4, or one of a file: layouts.yaml/NAME.",
+    help="overall, gains, ablation (one row per model, student, setting; mean ± sd, interval, p, verdict), "
+    "sequential (what holds after a look), a publication's table such as 000/table-4, or one of a file: "
+    "layouts.yaml/NAME.",
 )
 @click.option("--group", help="Of a layout: this group of the protocol alone.")
 @question_options
@@ -47,8 +48,9 @@ def table(
     """Print one row per student run of STUDY, ready for pandas, R or `rigorkd analyze`.
 
     With --layout, print results as a paper does, ready to paste: overall (what each model costs and
-    reaches), gains (baseline, method, difference), ablation (T and alpha), or in the shape of a
-    publication's table. STUDY may then be a table or folder from elsewhere too, read as by `rigorkd analyze`.
+    reaches), gains (baseline, method, difference), ablation (T and alpha), sequential (the verdicts
+    of `analyze --sequential`, for seeds that were added after a look), or in the shape of a publication's
+    table. STUDY may then be a table or folder from elsewhere too, read as by `rigorkd analyze`.
 
     \b
     rigorkd table results/digits --format csv > digits.csv
@@ -127,16 +129,19 @@ def _page(found: Source, layout: str, group: str | None, question: Question) -> 
     from rigorkd.report.paper_tables import LAYOUTS, paper_table
     from rigorkd.text import nearest
 
+    if layout == SEQUENTIAL:
+        return _sequential(found, group, question)
     if own := next((name for name in LAYOUTS if name == layout), None):
         found = judging(found, ("test_top5",), question)
         analysis = analysis_of(found, question, images=False)
         return paper_table(gather(question.judged(found), analysis), own, group), analysis
     if "/" not in layout and not layout.endswith((".yaml", ".yml")) and layout not in known_publications():
-        close = nearest(layout, LAYOUTS)
+        close = nearest(layout, (*LAYOUTS, SEQUENTIAL))
         raise InputError(
             f"unknown layout {layout!r}",
             hint=(f"did you mean {close!r}? " if close else "")
-            + f"there are {', '.join(LAYOUTS)}, those of {', '.join(known_publications())}, or a file's",
+            + f"there are {', '.join((*LAYOUTS, SEQUENTIAL))}, those of "
+            f"{', '.join(known_publications())}, or a file's",
         )
     if group is not None:
         raise InputError("--group is for overall, gains and ablation", hint="this layout names its cells")
@@ -156,3 +161,33 @@ def _page(found: Source, layout: str, group: str | None, question: Question) -> 
     if analysis.progress is not None:
         return paper_table(evidence, "overall"), analysis
     return layout_table(evidence, wanted), analysis
+
+
+SEQUENTIAL = "sequential"
+"""The layout of the verdicts that stay valid while seeds are added."""
+
+
+def _sequential(found: Source, group: str | None, question: Question) -> tuple[Page, Analysis]:
+    from dataclasses import replace
+
+    from rigorkd.errors import InputError
+    from rigorkd.report.analysis_page import sequential_page
+    from rigorkd.report.gather import gather
+    from rigorkd.report.judging import analysis_of
+    from rigorkd.report.paper_tables import paper_table
+
+    if group is not None:
+        raise InputError(
+            "--group is for overall, gains and ablation",
+            hint="the sequential verdicts are of one family, whatever groups there are",
+        )
+    analysis = analysis_of(found, replace(question, sequential=True), images=False)
+    if analysis.progress is not None:
+        return paper_table(gather(found, analysis), "overall"), analysis
+    if analysis.sequential is None:
+        raise InputError(
+            "nothing here is judged while seeds are added",
+            hint="that test is of runs that are paired by seed: cells that have seeds in common, and a "
+            "baseline or contrasts",
+        )
+    return sequential_page(analysis, analysis.sequential), analysis

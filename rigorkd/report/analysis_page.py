@@ -17,7 +17,7 @@ from rigorkd_analysis.results import GAINS, Analysis, Comparison, Family, Sequen
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import percent_text
 
-from rigorkd.report.conditions import under_conditions
+from rigorkd.report.conditions import caption_under_conditions, under_conditions
 from rigorkd.report.headline import (
     asking,
     headline,
@@ -66,6 +66,7 @@ from rigorkd.report.sentences import (
     own_interval,
     planned_looks,
     test_of,
+    titled,
     titled_with_status,
     told_of_plan,
     warnings_of,
@@ -484,6 +485,15 @@ def sequential_table(
     decided = frozenset(i for i, item in enumerate(found.comparisons) if item.decided_at is not None)
     title = "Sequential verdicts" + ("" if found.planned else " (exploratory)")
     return Table(title, columns, tuple(rows), text, decided, id=id, bold=DECIDED)
+
+
+def sequential_page(analysis: Analysis, found: Sequential) -> Page:
+    """The sequential verdicts alone, as a table for a paper: after a look they are what holds."""
+    table = sequential_table(analysis, found, Numbers(analysis))
+    caption = caption_under_conditions(analysis, table.caption)
+    return Page(
+        blocks=(replace(table, title=titled(table.title, analysis.warnings), caption=caption, dense=True),)
+    )
 
 
 def _doubted_in_sequence(analysis: Analysis, found: Sequential) -> list[Comparison]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 from rigorkd_analysis.results import Analysis
 
 from rigorkd.cli.main import cli
+from rigorkd.errors import InputError
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.gather import gather
 from rigorkd.report.headline import sequential_leads, ways_to_add, what_next
@@ -119,3 +121,25 @@ def test_a_planned_look_is_offered_while_one_is_ahead(made, tmp_path: Path) -> N
     found = judged(made(tmp_path, first(8), text=text))
     assert ways_to_add(found, "by A", "B") == "by A, or B"
     assert ways_to_add(judged(tmp_path / "results" / "made", unpaired=True), "by A", "B") == "as B"
+
+
+def test_a_layout_has_what_holds_after_a_look(looked: Path) -> None:
+    def said(*words: str) -> str:
+        done = CliRunner().invoke(cli, words, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    asked = ("table", str(looked), "--layout", "sequential")
+    told = said(*asked)
+    answer = said("analyze", str(looked), "--sequential", "--format", "json")
+    found = json.loads(answer)["sequential"]["comparisons"]
+    rows = [line for line in told.splitlines() if line.startswith("|")][2:]
+    assert len(rows) == len(found)
+    for row, one in zip(rows, found, strict=True):
+        assert ("undecided" in row) == (one["decided_at"] is None)
+    assert "anytime p" in told
+    assert "repeated look" not in told
+    paper = said(*asked, "--format", "latex")
+    assert "\\begin{tabular}" in paper
+    with pytest.raises(InputError, match="--group is for overall, gains and ablation"):
+        said(*asked, "--group", "main")
