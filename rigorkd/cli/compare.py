@@ -159,8 +159,8 @@ def _with_publication(
     opened = open_source(source, results, reading_of(asked), asked["metric"])
     if not isinstance(opened, Runs):
         raise InputError(
-            f"{source} is a published table: every cell stands in it once",
-            hint="give the study whose publication it is",
+            f"{source} is read as a published table, as nothing says that its cells have several seeds",
+            hint=f"give the study whose publication it is; {_OF_RUNS}",
         )
     found = opened.source
     tell(found)
@@ -190,6 +190,9 @@ def _with_publication(
     for metric in dict.fromkeys((found.plan.metric or "test_top1", *(one.metric for one in result.metrics))):
         if trouble := note_look(found, metric):
             aside(trouble)
+
+
+_OF_RUNS = "of a table of runs --seed COLUMN and --cell COLUMNS say how it is read, as for `rigorkd analyze`"
 
 
 def _refuse_unfinished(study: Source) -> None:
@@ -230,8 +233,9 @@ def _compared(
     tables = [one for one in opened if isinstance(one, Printed)]
     if tables and (len(opened) != 2 or isinstance(opened[0], Printed)):
         raise InputError(
-            f"{tables[0].rows.file} is a published table: every cell stands in it once",
-            hint="compare one study with one table, the study first; a CSV of runs has several seeds a cell",
+            f"{tables[0].rows.file} is read as a published table, as nothing says that its cells have "
+            "several seeds",
+            hint=f"compare one study with one table, the study first; {_OF_RUNS}",
         )
     if not tables and (printed_metric or seeds is not None):
         raise InputError(

@@ -250,7 +250,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
         f"{spread_said(evidence, [main])}; gain: "
         f"{evidence.treated} minus {evidence.baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
         f"{tests_said(evidence, rows_of, of_all=True, named=True)}."
-    )
+    ) + row_parts.fewer_seeds(pairs, analysis.metric)
     text += _averages_said(evidence, averages)
     shown = [(distilled.cell, c) for distilled, _, c in pairs]
     text += verdicts_said(evidence, [*shown, *((c.called or c.name, c) for c in averages)])

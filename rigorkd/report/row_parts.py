@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rigorkd_analysis.columns import OWN_SETTINGS
+from rigorkd_analysis.results import Comparison
 
 from rigorkd.report.evidence import CellFacts
+from rigorkd.text import some_of
 
 _NO_COLUMN = frozenset(
     {"cell", "seed", "group", "student", "method", "T", "alpha", "run", "status", OWN_SETTINGS}
@@ -77,3 +79,15 @@ def _parts(cell: CellFacts) -> tuple[list[str], str]:
 def _split(label: str) -> tuple[list[str], str]:
     head, sign, tail = label.partition(_TAIL)
     return head.split("/"), sign + tail
+
+
+def fewer_seeds(rows: Iterable[tuple[CellFacts, CellFacts, Comparison]], metric: str) -> str:
+    """That the gains of some rows, paired by seed, are over fewer seeds than a mean beside them."""
+    short = []
+    for distilled, baseline, c in rows:
+        most = max(len(cell.values(metric)) for cell in (distilled, baseline))
+        if c.test != "unpaired" and c.n < most:
+            short.append(f"{distilled.cell} ({c.n} of {most})")
+    if not short:
+        return ""
+    return f" A gain is over the seeds that both have, fewer than the means of {some_of(short, 3)}."

@@ -65,3 +65,12 @@ def test_methods_and_checklist_say_what_was_done_with_it() -> None:
     )
     assert "where runs diverged, only a loss of the cell that lost them is claimed" in text
     assert "none dropped" not in text
+
+
+@pytest.mark.parametrize("form", ["markdown", "latex"])
+def test_a_row_of_gains_says_that_its_gain_is_over_fewer_seeds_than_its_means(form: str) -> None:
+    told = shown("table", "--layout", "gains", "--format", form)
+    assert "A gain is over the seeds that both have, fewer than the means of FitNet (11 of 12)." in told
+    text = Path("runs.csv").read_text()
+    Path("runs.csv").write_text("\n".join(row for row in text.splitlines() if ",3," not in row) + "\n")
+    assert "fewer than the means" not in shown("table", "--layout", "gains", "--format", form)
