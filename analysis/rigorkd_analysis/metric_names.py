@@ -54,6 +54,13 @@ _GAINS = {"gain", "improvement"}
 _PEAKS = {"best", "max", "peak", "highest"}
 _VALIDATION = {"val", "valid", "validation", "dev"}
 
+_SETTINGS = {
+    "weight", "weights", "coef", "coeff", "coefficient", "lambda", "lam", "factor", "scale", "type", "fn",
+    "func", "function", "ratio", "w", "wt",
+}  # fmt: skip
+"""Beside `loss` the words of a method's setting: `loss_weight`, `w_loss` and `loss_fn` are no results."""
+_LOSSES = {"loss", "ce", "kl", "mse", "mae", "nll", "l1", "l2", "verlust", "perte"}
+
 _UNITS = {"ms": " ms", "seconds": " s", "millions": " M"}
 
 
@@ -91,6 +98,7 @@ def goal_of(metric: str, goal: Goal | None = None) -> Goal:
     if goal is not None:
         return goal
     tokens = words_of(noun_of(metric))
+    tokens = [] if sets_a_loss(metric) else tokens
     for token in reversed(tokens if _CHANGES.isdisjoint(tokens) else ()):
         # the noun comes last: top1_error is an error
         if token in _MAX:
@@ -104,9 +112,19 @@ def goal_of(metric: str, goal: Goal | None = None) -> Goal:
     )
 
 
+def sets_a_loss(name: str) -> bool:
+    """Whether a name is that of a setting of a loss, such as its weight: `loss_weight`, `w_loss`."""
+    tokens = words_of(_HOW.split(name)[0])
+    nouns = [token for token in tokens if token in _MAX | _MIN | _LOSSES]
+    # `loss w KD` is a loss with it: a lone w stands first or last
+    lone = {*tokens[:1], *tokens[-1:]}
+    settings = {token for token in tokens if token in _SETTINGS and (token != "w" or token in lone)}
+    return bool(settings) and bool(nouns) and set(nouns) <= _LOSSES
+
+
 def is_metric(name: str) -> bool:
     """Whether a name has the word of a metric in it."""
-    return not (_MAX | _MIN).isdisjoint(words_of(name))
+    return not sets_a_loss(name) and not (_MAX | _MIN).isdisjoint(words_of(name))
 
 
 def is_percentage(metric: str, largest: float) -> bool:

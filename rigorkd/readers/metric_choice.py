@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from rigorkd_analysis.metric_names import is_accuracy, is_peak_of_test, is_validation, of_training, words_of
 
-from rigorkd.readers.draft import Draft, original
+from rigorkd.readers.draft import Draft, averaged_over, original
 from rigorkd.readers.known_names import is_bookkeeping, is_kind_of_seed
 from rigorkd.readers.shapes import UNNAMED, affixes, is_cost, is_metric
 from rigorkd.readers.written_numbers import looks_numeric, numbers_of, plain
@@ -101,6 +101,7 @@ def candidates(draft: Draft) -> list[str]:
     names: list[str] = []
     constant: list[str] = []
     own = draft.came.get("cell", "").removeprefix("columns ").split(", ") if draft.asked.cell else []
+    own += [original(draft, name) or name for name in averaged_over(draft)]
     seed = original(draft, draft.asked.seed) if draft.asked.seed else None
     for column in map(str, draft.frame.columns):
         if (

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from rigorkd_analysis.columns import is_bare
 from rigorkd_analysis.metric_names import label
+from rigorkd_analysis.paper_sentences import CONVERGED
 from rigorkd_analysis.results import GAINS, Analysis, Candidates, Comparison, Family
 from rigorkd_analysis.sanity import AT_CHANCE, who_is_at_chance
 from rigorkd_analysis.verdicts import Verdict
@@ -351,6 +352,7 @@ def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
         if ends and math.isfinite(max(ends)):
             largest = f"{say(max(ends))}{say.unit}"
             text += f": what is open here may be as large as {largest}, by its intervals{short}"
+            text += f", {CONVERGED}" * any(CONVERGED in c.says for c in undecided)
         out.append(Said(text + "."))
     out += map(Said, what_fell(analysis))
     sets = _sets(analysis)

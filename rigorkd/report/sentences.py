@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from rigorkd_analysis.paper_sentences import with_cautions
+from rigorkd_analysis.paper_sentences import CONVERGED, with_cautions
 from rigorkd_analysis.questions import quoted
 from rigorkd_analysis.results import (
     GAINS,
@@ -480,14 +480,16 @@ def may_be_best(item: Candidates, analysis: Analysis) -> Said:
     gone = analysis.best.left_out if analysis.best else ()
     cells = f"the {cells} that are left" if cells_are_left(gone) else cells
     whole = len(item.may_be_best) == len(item.cells)
+    lost = any(cell.diverged for cell in analysis.cells if cell.cell in item.cells)
+    share += f" confidence, {CONVERGED}" if lost else " confidence"
     reasons = (c.not_valid or "" for family in analysis.families for c in family.comparisons)
     if whole and (look := next((text for text in reasons if text.startswith(REPEATED)), "")):
         text = f"which of {cells} may be the best one is not judged ({look})."
     elif whole:
-        text = f"any of the {cells.removeprefix('the ')} may be the best one ({share} confidence)."
+        text = f"any of the {cells.removeprefix('the ')} may be the best one ({share})."
     else:
         among = "is" if len(item.may_be_best) == 1 else "is among"
-        text = f"the best one of {cells} {among} {', '.join(item.may_be_best)} ({share} confidence)."
+        text = f"the best one of {cells} {among} {', '.join(item.may_be_best)} ({share})."
     return about(item.student, item.group, with_cautions(text, gone))
 
 

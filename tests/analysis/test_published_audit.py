@@ -320,6 +320,17 @@ def test_the_break_even_with_pairing_is_where_a_paired_test_stops_to_reject():
     assert (np.abs(means) >= 1.2).mean() == pytest.approx(0.05, abs=0.005)
 
 
+@pytest.mark.parametrize(("few", "many"), [(1, 5), (3, 5), (2, 3)])
+def test_the_break_even_of_unequal_numbers_pairs_what_both_have(few: int, many: int):
+    """The smaller number's seeds are among the larger's: σ²(1/few + 1/many − 2r/many)."""
+    rng = np.random.default_rng(few + 10 * many)
+    sd = break_even_sd(1.2, few, 0.05, 0.9, many)
+    assert sd == break_even_sd(1.2, many, 0.05, 0.9, few)
+    pairs = rng.multivariate_normal([0, 0], sd**2 * np.array([[1, 0.9], [0.9, 1]]), (40_000, many))
+    means = pairs[:, :few, 0].mean(axis=1) - pairs[..., 1].mean(axis=1)
+    assert (np.abs(means) >= 1.2).mean() == pytest.approx(0.05, abs=0.005)
+
+
 def test_jordans_yardstick_of_cifar_100(overall):
     c = pair(overall, 79.18, 80.83)
     assert c.test_set_sd == pytest.approx(100 * (0.19995 / 20_000) ** 0.5)

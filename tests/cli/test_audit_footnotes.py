@@ -42,3 +42,19 @@ def test_several_numbers_are_not_called_none(rigorkd, tmp_path):
     found = audited(rigorkd, path, text, *ASKED)
     assert "taken as one seed (though the caption names several numbers of seeds" in found["survives"][0]
     assert "names no number" not in json.dumps(found)
+
+
+def test_what_fell_is_no_number_of_seeds(rigorkd, tmp_path):
+    path = tmp_path / "t.md"
+    rows = (
+        "| Method | Seeds | Acc |\n|---|---|---|\n| KD | 3 | 69.10 ± 0.20 |\n"
+        "| AT † | 3 | 70.22 ± 0.16 |\n\n† one seed diverged; mean of 2.\n"
+    )
+    found = audited(rigorkd, path, rows, "--metric", "Acc")
+    assert [cell["n"] for cell in found["cells"]] == [3, 2]
+    assert found["comparisons"][0]["welch_p"] is not None
+    assert [cell["n"] for cell in audited(rigorkd, path, rows, "--seeds", "3")["cells"]] == [3, 3]
+    lone = rows.replace("; mean of 2", "")
+    assert [cell["n"] for cell in audited(rigorkd, path, lone)["cells"]] == [3, 3]
+    single = rows.replace("one seed diverged; mean of 2", "one seed")
+    assert [cell["n"] for cell in audited(rigorkd, path, single)["cells"]] == [3, 3], "its ± is of several"

@@ -74,3 +74,13 @@ def test_a_row_of_gains_says_that_its_gain_is_over_fewer_seeds_than_its_means(fo
     text = Path("runs.csv").read_text()
     Path("runs.csv").write_text("\n".join(row for row in text.splitlines() if ",3," not in row) + "\n")
     assert "fewer than the means" not in shown("table", "--layout", "gains", "--format", form)
+
+
+def test_which_cell_may_be_the_best_and_what_is_open_say_it_too() -> None:
+    assert (
+        "the best one of 3 cells is among CRD, FitNet (95 % confidence, among converged seeds)."
+        in " ".join(shown("analyze", "--all").replace("The best", "the best").split())
+    )
+    shown("report", "--out", "page.html")
+    page = " ".join(re.sub(r"<[^>]+>", "", Path("page.html").read_text()).split())
+    assert re.search(r"may be as large as [\d.]+ points, by its intervals, among converged seeds\.", page)

@@ -119,14 +119,17 @@ def mcnemar_bounds(a: Counts, b: Counts, n_test: int, alpha: float) -> McNemarBo
     return McNemarBounds(images, smallest, discordant_max, p_min, p_max, rejects_up_to)
 
 
-def break_even_sd(difference: float, k: float, alpha: float = 0.05, r: float = 0.0) -> float:
+def break_even_sd(
+    difference: float, k: int, alpha: float = 0.05, r: float = 0.0, other: int | None = None
+) -> float:
     """The seed standard deviation above which chance alone explains a difference of means of k seeds.
 
-    Where the two have different numbers, k is their harmonic mean. Pairs of seeds that correlate by r leave
-    √(1 − r) of the spread in a difference.
+    Pairs of seeds that correlate by r leave √(1 − r) of the spread in a difference. Where the `other` mean
+    has another number, the seeds of the smaller are taken to be among those of the larger.
     """
+    few, many = sorted((k, k if other is None else other))
     z = -float(special.ndtri(alpha / 2))
-    return abs(difference) * math.sqrt(k) / (z * math.sqrt(2 * (1 - r)))
+    return abs(difference) / (z * math.sqrt(1 / few + 1 / many - 2 * r / many))
 
 
 def image_noise_sd(error_rate: float, n_test: int) -> float:

@@ -19,7 +19,14 @@ _SAID = (
     rf"(?:repeated|averaged|averaging|averages?|means?|trained|run)\s[^.;|]{{0,30}}?{_MANY}\s+times\b",
     rf"\bn(?:[_ ]?(?:seeds|runs))?\s*=\s*{_MANY}(?=\s*(?:{_KIND}*{_SEEDS}|[(),.;:|\]]|$))",
     rf"\b(?:seeds|runs|trials)\s*[=:]\s*{_MANY}",
+    rf"\b(?:means?|averages?|averaged|avg\.?)\s+(?:of|over)\s+{_MANY}(?=\s*(?:[.;,)]|$))",
 )
+_FELL = re.compile(
+    r"\s*(?:\w+\s+){0,2}(?:diverged?|diverges|failed|fails|crashed|crashes|collapsed|collapses|missing|lost|"
+    r"excluded|removed|dropped|discarded|omitted|left out|did not|didn['’]t|does not|not converge)\b",
+    re.IGNORECASE,
+)
+"""What stands behind a number of runs that are not there: no result is a mean over these."""
 _OTHER = r"(?:best|max(?:imum)?|min(?:imum)?|highest|lowest|worst|median)\b"
 _NO_MEAN = re.compile(rf"\b{_OTHER}[^.;,|]{{0,25}}$", re.IGNORECASE)
 """What stands before a number of runs of which another value than the mean is printed, and behind it."""
@@ -69,7 +76,8 @@ def seeds_said(text: str) -> list[tuple[int, str]]:
         for one in re.finditer(pattern, text, re.IGNORECASE):
             word = one["n"].casefold()
             many = int(word) if word.isdigit() else _WORDS.index(word) + 1
-            if not 1 <= many <= _MOST or _NO_MEAN_BEHIND.match(text[one.end() :]):
+            behind = text[one.end() :]
+            if not 1 <= many <= _MOST or _NO_MEAN_BEHIND.match(behind) or _FELL.match(behind):
                 continue
             other = _NO_MEAN.search(text[: one.start("n")])
             if other is None or re.search("mean|averag", other[0], re.IGNORECASE):

@@ -140,6 +140,11 @@ def audit(table: Printed) -> Audit:
         signs = _signs(printed, every, metric, [place[id(row)] for row in every])
         settled, several = seeds_of_marked(table.caption), unsettled_marks(table.caption)
         marked = {at: (*settled[sign], sign) for at, sign in signs.items() if sign in settled}
+        marked = {} if table.seeds is not None else marked
+        # a ± is over seeds: a footnote's one is none of these
+        marked = {
+            at: one for at, one in marked.items() if one[0] > 1 or not _has_spreads([every[at]], spread)
+        }
         if seeds is None and marked and not _has_spreads(every, spread, marked):
             seeds = [1] * len(every)
             told += ", and they are taken as one run each" * (len(marked) < len(every))
@@ -302,7 +307,7 @@ def _unsaid(although: str) -> Caveat:
     )
 
 
-def _has_spreads(rows: Sequence[Row], spread: Spread | None, settled: Container[int]) -> bool:
+def _has_spreads(rows: Sequence[Row], spread: Spread | None, settled: Container[int] = ()) -> bool:
     """Whether rows of which no number of seeds is settled have a spread, which is one over seeds."""
     return spread is not None and any(
         decimal_of(row.get(spread.column) or "") is not None
@@ -460,9 +465,8 @@ def _compare(
                     f"with unequal numbers of seeds ({b.n} and {a.n}) Welch's test holds its error rate from "
                     f"{FEWEST_UNEQUAL} each on"
                 )
-    k = 2 / (1 / a.n + 1 / b.n)
-    sd = break_even_sd(gap.high, k, setting.alpha)
-    paired = break_even_sd(gap.high, k, setting.alpha, PAIRED_R)
+    sd = break_even_sd(gap.high, a.n, setting.alpha, other=b.n)
+    paired = break_even_sd(gap.high, a.n, setting.alpha, PAIRED_R, b.n)
     yardstick = None
     if setting.n_test and setting.accuracy:
         error = 1 - float(a.value + b.value) / 2 / setting.whole
