@@ -52,6 +52,9 @@ COMMANDS_CONDITION = "the data and split of its commands"
 LABEL_NOISE = " of the training labels replaced by wrong ones"
 """How the condition ends that says how large a share of the labels was made wrong on purpose."""
 
+POOL = "the images that splits are drawn from"
+"""What a new split at each seed holds fixed: the sets of two seeds overlap."""
+
 
 @dataclass(frozen=True)
 class Pair:

@@ -72,6 +72,20 @@ def growth_of(
     return Growth(folder, sizes, tuple(sorted(fresh)), len(asked | seen), unpaired)
 
 
+def is_repeated(
+    folder: Path, seeds: Iterable[int], analysis: Analysis | None = None, planned: Sequence[int] = ()
+) -> bool:
+    """Whether a plain analysis of these seeds repeats a look at fewer of them, which --sequential does not.
+
+    Looks at as many seeds as were `planned` are repeated by design.
+    """
+    chosen_on = analysis.selection.seeds if analysis and analysis.selection else ()
+    asked = set(seeds) - set(chosen_on)
+    looks = [set(look.without(chosen_on).seeds) for look in read_interim_analyses(folder)]
+    paired = analysis is None or analysis.test != "unpaired"
+    return paired and len(asked) not in planned and any(len(look) > 1 and look < asked for look in looks)
+
+
 def cost_of_growing(
     folder: Path, seeds: Iterable[int], analysis: Analysis | None = None, planned: Sequence[int] = ()
 ) -> str:

@@ -263,9 +263,15 @@ class CommandExpansion(Expansion):
             if trainer.command is not None and trainer.smoke is not None:
                 texts["smoke",] = trainer.smoke
             for inside, text in texts.items():
-                for name in Template.of(text).names:
+                template = Template.of(text)
+                for name in template.names:
                     if name not in known and placed.place in self._known:
                         message, hint = unknown("placeholder", name, sorted(known))
+                        if name not in template.asks(known):
+                            hint += (
+                                "; if no cell sets it any more, take its part in brackets out of the "
+                                "command, which makes no run stale"
+                            )
                         path = (*placed.place, *inside)
                         self.problems.append(Problem(path, message, hint, near=f"{{{name}}}"))
         for path, names in self._used.items():

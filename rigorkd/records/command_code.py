@@ -99,8 +99,7 @@ def read_files(cell: Cell, folder: Path, *, planning: bool = False) -> CommandFi
         if not found and planning:
             inputs[given.path] = UNREAD
         elif not found:
-            message = f"there is no file {given.path}"
-            raise ExpansionError([Problem(at, message, f"it is looked for from {folder.absolute()}")])
+            raise ExpansionError([Problem(at, _no_file(given.path), _looked_for(given.path, folder))])
         for path in found:
             try:
                 inputs[name_of(path, folder)] = file_sha256(path)
@@ -108,6 +107,16 @@ def read_files(cell: Cell, folder: Path, *, planning: bool = False) -> CommandFi
                 message = f"{path} cannot be read: {error.strerror}"
                 raise ExpansionError([Problem(at, message)]) from None
     return CommandFiles(dict(sorted(code.items())), dict(sorted(inputs.items())))
+
+
+def _no_file(path: str) -> str:
+    return f"there is no file {path}"
+
+
+def _looked_for(path: str, folder: Path) -> str:
+    from_here = f"it is looked for from {folder.absolute()}"
+    braces = "; inputs have no placeholders: name each file, or their folder" if "{" in path else ""
+    return from_here + braces
 
 
 def name_of(path: Path, folder: Path) -> str:
@@ -284,6 +293,14 @@ def watched(cells: Iterable[Cell], protocol: Path) -> Iterator[str]:
     if covered:
         named = [name_of(path, folder) for path in covered]
         yield f"a change of these makes runs stale: {some_of(named, MOST_NAMED)}"
+    for by in {one.place: one for cell in cells if (one := cell.trainer) is not None}.values():
+        for index, given in enumerate(by.trainer.inputs):
+            if given.sha256 is None and not _matched(given.path, folder, (*by.place, "inputs", index)):
+                where = ".".join(map(str, (*by.place, "inputs")))
+                yield (
+                    f"warning: {_no_file(given.path)}, which {where} names: `run` stops at that; "
+                    f"{_looked_for(given.path, folder)}"
+                )
     known = {path.resolve() for path in covered}
     by_runs: dict[tuple[str, ...], list[str]] = {}  # whose runs, of a file that those of others cover
     for path, places in left.items():

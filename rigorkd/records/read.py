@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rigorkd_analysis.analysis_plan import COMMANDS_CONDITION, LABEL_NOISE
+from rigorkd_analysis.analysis_plan import COMMANDS_CONDITION, LABEL_NOISE, POOL
 
 from rigorkd import __version__
 from rigorkd.data.examined import Examined
@@ -568,10 +568,11 @@ def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:
         return (*conditions, COMMANDS_CONDITION, *_hardware(records))
     split = protocol.spec.dataset.split
     if split.tests_per_seed:
-        conditions.append("a new split per seed, other test images at each")
+        conditions += ["a new split per seed, other test images at each", POOL]
+    elif split.seed == "per_seed":
+        conditions += ["a new split per seed", POOL, "these test images"]
     else:
-        conditions.append("a new split per seed" if split.seed == "per_seed" else f"split seed {split.seed}")
-        conditions.append("these test images")
+        conditions += [f"split seed {split.seed}", "these test images"]
     if noise := protocol.spec.dataset.label_noise:
         conditions.append(f"{100 * noise:.4g} %{LABEL_NOISE}")
     if split.val == 0:

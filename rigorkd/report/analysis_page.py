@@ -45,6 +45,7 @@ from rigorkd.report.row_names import common_start
 from rigorkd.report.sentences import (
     CHOICES,
     QUESTIONS,
+    TOGETHER,
     about,
     asked_once,
     averaged_over,
@@ -570,9 +571,7 @@ def cells_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: i
 def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:
     notes = [*map(Said, what_fell(analysis))]
     notes += [
-        Said(one.says, lead=lead_of(family))
-        for family in analysis.families
-        for one in family.together.values()
+        Said(one.says, lead=TOGETHER) for family in analysis.families for one in family.together.values()
     ]
     if (best := analysis.best) is not None:
         notes += [may_be_best(item, analysis) for item in best.sets]

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from rigorkd_analysis.analysis_plan import COMMANDS_CONDITION, LABEL_NOISE, Plan
+from rigorkd_analysis.analysis_plan import COMMANDS_CONDITION, LABEL_NOISE, POOL, Plan
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Analysis
 from rigorkd_analysis.stats.exact import exact_from
@@ -237,7 +237,7 @@ def checklist(evidence: Evidence) -> Section:
             (f"± is the standard deviation over seeds, not the standard error; intervals are {share}",),
         ),
         ("test", (f"two-sided {', '.join(tests)} over seeds, {corrected}, in closed form (no bootstrap)",)),
-        ("assumptions", (normality(analysis), "seeds are independent of each other")),
+        ("assumptions", (normality(analysis), _independence(analysis))),
         ("diverged runs", (f"{lost}{_DIVERGED * bool(lost)}",)),
     ]
     if found is not None:
@@ -278,6 +278,16 @@ _PER_SEED = {
 
 def _new_at_each(what: list[str]) -> str:
     return f", each seed with {' and '.join(what)} of its own" if what else ""
+
+
+def _independence(analysis: Analysis) -> str:
+    text = "seeds are independent of each other"
+    if POOL not in analysis.conditioned_on:
+        return text
+    return (
+        f"{text}, given {POOL}: the sets of two seeds overlap, so for images drawn anew intervals may be too "
+        "short"
+    )
 
 
 def normality(analysis: Analysis) -> str:

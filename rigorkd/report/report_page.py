@@ -49,6 +49,7 @@ from rigorkd.report.sentences import (
     QUESTIONS,
     REPEATED,
     SMOKE_RUNS,
+    TOGETHER,
     asked_once,
     banner_of,
     factorial_sentences,
@@ -280,7 +281,7 @@ def _findings(analysis: Analysis) -> tuple[_Finding, ...]:
                 out.setdefault(said.text, _Finding(said, verdict.label, verdict.badge == "worse"))
         for place, whole in family.together.items():
             if whole.alike and whole.not_valid is None and not not_valid(family):
-                said = Said(whole.says, f"families/{at}/{place}/says", lead=lead)
+                said = Said(whole.says, f"families/{at}/{place}/says", lead=TOGETHER)
                 out.setdefault(whole.says, _Finding(said, "of gains together"))
     return tuple(out.values())
 

@@ -434,6 +434,10 @@ def lead_of(family: Family) -> str:
     return "" if family.planned else "exploratory"
 
 
+TOGETHER = "exploratory"
+"""The same before what is said of all gains together: no plan asks it, and nothing corrects it."""
+
+
 def with_status(analysis: Analysis) -> Analysis:
     """The analysis for a document: each sentence says itself that it is exploratory, as on pages.
 
@@ -462,8 +466,8 @@ def _family_with_status(family: Family) -> Family:
     return replace(
         family,
         comparisons=tuple(_led(c, lead) for c in family.comparisons),
-        consistency=None if whole is None else _led(whole, lead),
-        by_method=tuple(_led(one, lead) for one in family.by_method),
+        consistency=None if whole is None else _led(whole, TOGETHER),
+        by_method=tuple(_led(one, TOGETHER) for one in family.by_method),
     )
 
 

@@ -330,6 +330,11 @@ def test_without_a_small_command_there_is_no_smoke_study(tmp_path: Path) -> None
     ("old", "new", "message"),
     [
         ("--lr {lr}", "--lr {rl}", "4:134: unknown placeholder 'rl'"),
+        (
+            "[--T {T}",
+            "[--root {root}] [--T {T}",
+            "if no cell sets it any more, take its part in brackets out",
+        ),
         (" --lr {lr}", "", "10:10: lr reaches no command"),
         (" --width {width}", "", "8:20: width reaches no command"),
         ("--alpha {alpha}", "", "10:59: alpha reaches no command"),

@@ -319,3 +319,16 @@ def test_a_new_settings_file_and_one_that_is_gone_are_changes_since_runs(tmp_pat
         "conf/b.yaml (new) and conf/a.yaml (gone)" in both or "conf/b.yaml (new), conf/a.yaml (gone)" in both
     )
     assert "inputs: [conf/b.yaml]" in both
+
+
+def test_plan_names_inputs_that_are_not_there(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("x = 1\n")
+    (tmp_path / "there.yaml").write_text("a: 1\n")
+    more = ", inputs: [there.yaml, gone.yaml, 'c/{student}.yaml']"
+    text = PROTOCOL.format(command="python train.py {seed} {lr}", more=more)
+    (tmp_path / "p.yaml").write_text(text)
+    told = list(watched(load_protocol(tmp_path / "p.yaml").cells, tmp_path / "p.yaml"))
+    first, second = (text for text in told if "there is no file" in text)
+    assert first.startswith("warning: there is no file gone.yaml, which trainer.inputs names: `run` stops")
+    assert "inputs have no placeholders" not in first
+    assert second.endswith("; inputs have no placeholders: name each file, or their folder")

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from rigorkd_analysis.analysis_plan import POOL
 from rigorkd_analysis.results import Analysis, Comparison
 from rigorkd_analysis.stats.sequential import error_of_looks
 
 from rigorkd.cli.main import cli
 from rigorkd.errors import InputError
-from rigorkd.launch.growth import cost_of_growing, growth_of
+from rigorkd.launch.growth import cost_of_growing, growth_of, is_repeated
 from rigorkd.protocol.load import load_protocol
 from rigorkd.records.interim import FILE, InterimAnalysis, listed_seeds, read_interim_analyses, seen_before
 from rigorkd.records.study import read_info
@@ -182,6 +183,8 @@ def test_what_more_seeds_cost_is_said_beforehand(made, tmp_path):
     assert "it or a look before it rejects a true null in up to 0.098 of studies" in " ".join(text.split())
     grown = growth_of(study, range(8))
     assert grown is not None
+    assert [is_repeated(study, range(n)) for n in (4, 5, 8)] == [False, False, True]
+    assert not is_repeated(study, range(8), planned=(5, 8))
     alone, sequential = grown.ways("results/made").split("; or ")
     assert (
         alone == "the new seeds alone, `rigorkd analyze results/made --seeds 5:8`, as the first look at them"
@@ -402,6 +405,8 @@ def test_images_that_each_seed_draws_anew_are_not_called_these(made, tmp_path, s
         split == "per_seed",
         split != "per_seed",
     )
+    assert (POOL in found.conditioned_on) == (split == "per_seed")
+    assert (f"given {POOL}: the sets of two seeds overlap" in told[-2]) == (split == "per_seed")
     assert bool(found.images) == (split != "per_seed"), "seeds are over new images there already"
 
 
