@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -62,8 +63,6 @@ def figures(
     rigorkd figures results/digits --out paper/figures
     rigorkd figures results/compact-cnns-cifar100 --layout 000
     """
-    from rigorkd_analysis.sanity import AT_CHANCE, who_is_at_chance
-
     from rigorkd.files import write_atomically
     from rigorkd.records.study import is_study
     from rigorkd.records.untrusted import is_there, refuse_links
@@ -92,13 +91,12 @@ def figures(
     ]
     drawn = all_figures(gathered[0]) if layout is None else _laid_out(layout, gathered)
     banners = [banner for one in analyses if (banner := banner_of(one.warnings))]
-    if banners:  # a file goes on alone, without what is said beside it
-        smoke = any(banner.startswith("SMOKE") for banner in banners)
-        who = "; ".join(dict.fromkeys(filter(None, map(who_is_at_chance, banners))))
-        short = "SMOKE RUNS: no result" if smoke else f"{AT_CHANCE}{f' ({who})' if who else ''}: no result"
-        drawn = [replace(figure, banner=short) for figure in drawn]
-    elif choices := "; ".join(dict.fromkeys(filter(None, map(chosen_in_brief, analyses)))):
-        drawn = [replace(figure, banner=choices) for figure in drawn]
+    # a file goes on alone, without what is said beside it
+    choices = "; ".join(dict.fromkeys(filter(None, map(chosen_in_brief, analyses))))
+    drawn = [
+        replace(figure, banner=_short(banners if figure.doubted is None else figure.doubted) or choices)
+        for figure in drawn
+    ]
     every: tuple[Form, ...] = ("svg", "pdf")
     forms = [kind for kind in every if form in (kind, "both")]
     files = side_by_side([partial(figure_files, figure, forms) for figure in drawn], cores())
@@ -115,6 +113,18 @@ def figures(
         aside(one_line(banner))
 
 
+def _short(banners: Sequence[str]) -> str:
+    """Above a figure in a few words that it shows no result, "" of no banner."""
+    from rigorkd_analysis.sanity import AT_CHANCE, who_is_at_chance
+
+    if not banners:
+        return ""
+    if any(banner.startswith("SMOKE") for banner in banners):
+        return "SMOKE RUNS: no result"
+    who = "; ".join(dict.fromkeys(filter(None, map(who_is_at_chance, banners))))
+    return f"{AT_CHANCE}{f' ({who})' if who else ''}: no result"
+
+
 def _folder(source: str, results: Path) -> Path:
     """A study's folder, by its path or its name under `results`."""
     return Path(source) if Path(source).is_dir() else results / source
@@ -124,7 +134,7 @@ def _laid_out(layout: str, studies: list[Evidence]) -> list[Figure]:
     """The figures of a layout; of a whole publication those that these studies have the cells for."""
     from rigorkd.errors import InputError
     from rigorkd.report.layouts.layout_figures import layout_figure
-    from rigorkd.report.layouts.layout_spec import RowsLayout, find_layouts
+    from rigorkd.report.layouts.layout_spec import RowsLayout, as_asked, find_layouts
 
     if any(one.analysis.progress is not None for one in studies):
         raise InputError(
@@ -140,12 +150,12 @@ def _laid_out(layout: str, studies: list[Evidence]) -> list[Figure]:
         except InputError as error:
             if len(wanted) == 1:
                 raise
-            lost.append(f"{name} is left out: {error.message}")
+            lost.append(f"{as_asked(layout, name)} is left out: {error.message}")
     for line in lost:
         aside(line)
     if not drawn:
         raise InputError(
             f"none of the figures of {layout} can be drawn of these cells",
-            hint=f"name one of: {', '.join(wanted)}",
+            hint=f"name one of: {', '.join(as_asked(layout, name) for name in wanted)}",
         )
     return drawn

@@ -124,7 +124,13 @@ def _page(found: Source, layout: str, group: str | None, question: Question) -> 
     from rigorkd.errors import InputError
     from rigorkd.report.gather import gather
     from rigorkd.report.judging import analysis_of, judging
-    from rigorkd.report.layouts.layout_spec import HeatLayout, RowsLayout, find_layouts, known_publications
+    from rigorkd.report.layouts.layout_spec import (
+        HeatLayout,
+        RowsLayout,
+        as_asked,
+        find_layouts,
+        known_publications,
+    )
     from rigorkd.report.layouts.layout_tables import layout_table
     from rigorkd.report.paper_tables import LAYOUTS, paper_table
     from rigorkd.text import nearest
@@ -149,7 +155,7 @@ def _page(found: Source, layout: str, group: str | None, question: Question) -> 
         name: one for name, one in find_layouts(layout).items() if isinstance(one, RowsLayout | HeatLayout)
     }
     if len(tables) != 1:
-        listed = ", ".join(name.replace("-", "/", 1) for name in tables)
+        listed = ", ".join(as_asked(layout, name) for name in tables)
         raise InputError(
             f"{layout} has {len(tables)} tables",
             hint=f"name one: {listed}" if tables else "its figures are drawn by `rigorkd figures --layout`",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from rigorkd_analysis.results import Analysis
+from rigorkd_analysis.results import GAINS, Analysis
+from rigorkd_analysis.sanity import who_is_at_chance
 
 from rigorkd.report.page import STARRED, Block, Section, Table
 from rigorkd.report.sentences import (
+    banner_of,
     chosen_in_caption,
     of_what,
     told_of_plan,
@@ -36,6 +38,25 @@ def caption_under_conditions(analysis: Analysis, caption: str) -> str:
     """The caption of a figure, which has no page around it, with all of them."""
     of_all = (chosen_in_caption(analysis), unlike_new_data(analysis), unvalidated(analysis))
     return _said(caption, (*of_all, *told_of_plan(analysis.warnings)))
+
+
+def banner_about(analysis: Analysis, shown: Iterable[str] | None) -> str:
+    """The banner of an analysis for a table or figure of these cells, None of cells that are not known.
+
+    It has none where the baselines at chance are neither shown nor compared with what is. Where not all of
+    these are named, or a name may be read as several, that is not certain, and the banner stays.
+    """
+    banner = banner_of(analysis.warnings)
+    named = who_is_at_chance(banner).partition(" ")[2].split(", ")
+    if shown is None or not {cell.cell for cell in analysis.cells}.issuperset(named):
+        return banner
+    families = [family for family in analysis.families if family.name in GAINS]
+    families += [item.family for item in analysis.secondary]
+    cells = set(shown)
+    compared = [
+        c.weights for family in families for c in family.comparisons if not cells.isdisjoint(c.weights)
+    ]
+    return "" if cells.union(*compared).isdisjoint(named) else banner
 
 
 def _under(block: Block, told: tuple[str, ...], alone: tuple[str, ...]) -> Block:

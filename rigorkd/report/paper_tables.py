@@ -22,7 +22,7 @@ from rigorkd.errors import InputError
 from rigorkd.metrics import BY_NAME, shown
 from rigorkd.report import row_parts
 from rigorkd.report.analysis_page import cells_table
-from rigorkd.report.conditions import caption_under_conditions, seconds_note, under_conditions
+from rigorkd.report.conditions import banner_about, caption_under_conditions, seconds_note, under_conditions
 from rigorkd.report.evidence import CellFacts, Evidence, Latency, grids
 from rigorkd.report.headline import headline
 from rigorkd.report.numbers import Numbers, p_heading, verdict
@@ -68,7 +68,8 @@ def paper_table(evidence: Evidence, layout: Layout, group: str | None = None) ->
         return Page(headline=headline(evidence.analysis), blocks=blocks)
     make = {"overall": _overall, "gains": _gains, "ablation": _ablation}[layout]
     table = _without_empty_columns(replace(make(evidence, group), dense=True))
-    title = titled(table.title, evidence.analysis.warnings)
+    shown = None if group is None else [cell.cell for cell in evidence.cells if cell.group == group]
+    title = titled(table.title, [banner_about(evidence.analysis, shown)])
     caption = caption_under_conditions(evidence.analysis, table.caption)
     return Page(blocks=(replace(table, title=title, caption=caption),))
 

@@ -389,7 +389,7 @@ def test_layouts_of_a_file_from_real_records(finished: Path, tmp_path: Path, rig
     [
         (["table", "--layout", "gain"], "did you mean 'gains'"),
         (["table", "--layout", "000"], "has 3 tables"),
-        (["table", "--layout", "000/table-7"], "did you mean 'table-6'"),
+        (["table", "--layout", "000/table-7"], "did you mean '000/table-6'"),
         (["table", "--layout", "000/figure-2"], "has 0 tables"),
         (["table", "--layout", "000/table-4", "--group", "main"], "--group is for"),
         (["table", "--layout", "000/table-4", "--format", "csv"], "no format csv"),

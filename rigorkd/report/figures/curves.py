@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.evidence import CellFacts, Evidence, grids
-from rigorkd.report.figures.marks import MAX_PANELS, axis_name, difference_name
+from rigorkd.report.figures.marks import MAX_PANELS, axis_name, difference_name, setting_name
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import SERIES, light, series
 from rigorkd.report.numbers import Numbers
@@ -96,20 +96,12 @@ def _figure(evidence: Evidence, axis: Axis, found: dict[str, Point], *, gain: bo
     )
     return Figure(
         name=f"{'gain' if gain else 'mean'}-{'temperature' if axis == 'T' else 'alpha'}",
-        title=f"{what} against {_named(evidence, axis)}",
+        title=f"{what} against {setting_name(evidence, axis)}",
         caption=note,
         panels=tuple(_panel(evidence, axis, *part, levels, gain=gain) for part in shown),
         keys=tuple(keys),
         omitted=" ".join(omitted),
     )
-
-
-def _named(evidence: Evidence, axis: Axis) -> str:
-    """An axis in words. What α weighs is known of rigorkd's own losses: others weigh the teacher by it."""
-    if axis == "T":
-        return "temperature T"
-    of_engine = evidence.provenance is not None and not evidence.provenance.of_commands
-    return "α, the weight of the labels" if of_engine else _SYMBOL["alpha"]
 
 
 def _curves(cells: Sequence[CellFacts], axis: Axis, found: dict[str, Point]) -> tuple[Curve, ...]:
@@ -175,7 +167,7 @@ def _panel(
                     axes.vlines(position, point.low, point.high, color=light(role), linewidth=1.0, zorder=3)
         axes.set_xticks(range(len(settings)), [f"{setting:g}" for setting in settings])
         axes.set_xlim(-0.45, len(settings) - 0.55)
-        axes.set_xlabel(_named(evidence, axis))
+        axes.set_xlabel(setting_name(evidence, axis))
         axes.set_ylabel(
             difference_name(evidence).replace("difference", "gain") if gain else axis_name(evidence)
         )

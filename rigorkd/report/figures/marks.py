@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from rigorkd_analysis.axes import SYMBOLS
 from rigorkd_analysis.metric_names import label as metric_label
 from rigorkd_analysis.metric_names import unit_of as unit_by_name
 
@@ -38,6 +39,16 @@ def axis_name(evidence: Evidence, metric: str | None = None) -> str:
     name = metric or evidence.analysis.metric
     unit = unit_of(evidence, name)
     return metric_label(name) + {" points": " (%)"}.get(unit, f" ({unit.strip()})" if unit else "")
+
+
+def setting_name(evidence: Evidence, column: str) -> str:
+    """A setting in words, for an axis. What α weighs is known of rigorkd's own losses: others may weigh the
+    teacher by it.
+    """
+    if column == "T":
+        return "temperature T"
+    of_engine = evidence.provenance is not None and not evidence.provenance.of_commands
+    return "α, the weight of the labels" if column == "alpha" and of_engine else SYMBOLS.get(column, column)
 
 
 def difference_name(evidence: Evidence) -> str:

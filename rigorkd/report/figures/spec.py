@@ -47,7 +47,8 @@ class Figure:
     """Panels under one name.
 
     `omitted` says what was left out to keep it readable, "" if nothing was; `banner` what must be read above
-    the panels of a file, `columns` how many panels stand side by side there.
+    the panels of a file, `columns` how many panels stand side by side there. `doubted` are the warnings
+    that make what is drawn worthless, None for all of that kind that its studies have.
     """
 
     name: str
@@ -58,3 +59,4 @@ class Figure:
     omitted: str = ""
     banner: str = ""
     columns: int | None = None
+    doubted: tuple[str, ...] | None = None

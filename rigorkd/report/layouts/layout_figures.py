@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rigorkd_analysis.axes import SYMBOLS
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.errors import InputError
-from rigorkd.report.conditions import caption_under_conditions
+from rigorkd.report.conditions import banner_about, caption_under_conditions
 from rigorkd.report.evidence import CellFacts, Evidence, Floats, Images, SoftOutput
 from rigorkd.report.figures.catalog import CATALOG
 from rigorkd.report.figures.convergence import Curves, epoch_panel, over_seeds
-from rigorkd.report.figures.marks import axis_name, in_words
+from rigorkd.report.figures.marks import axis_name, in_words, setting_name
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import SERIES, SMALL, light, series
 from rigorkd.report.layouts.layout_spec import (
@@ -28,7 +29,15 @@ from rigorkd.report.layouts.layout_spec import (
     SortedLayout,
 )
 from rigorkd.report.layouts.layout_tables import grid_of, softened_images
-from rigorkd.report.layouts.wanted_cells import by_columns, called, lacking, restricted, setting, wanted
+from rigorkd.report.layouts.wanted_cells import (
+    by_columns,
+    called,
+    lacking,
+    of_one,
+    restricted,
+    setting,
+    wanted,
+)
 from rigorkd.report.numbers import MetricNumbers
 from rigorkd.report.sentences import overlap_said, titled
 
@@ -45,27 +54,29 @@ def layout_figure(name: str, layout: FigureLayout, studies: Sequence[Evidence]) 
     panels: list[Panel] = []
     keys: dict[str, Key] = {}
     notes: list[str] = []
+    doubted: list[str] = []
     for evidence in studies:
         prefix = f"{evidence.analysis.study}: " if len(studies) > 1 else ""
-        made, own_keys, own_notes = _draw(evidence, layout)
+        made, own_keys, own_notes, shown = _draw(evidence, layout)
         panels += [Panel(prefix + p.title, p.draw, p.height, p.describe, p.left) for p in made]
         keys |= {key.text: key for key in own_keys if key.text not in keys}
+        doubted += filter(None, [banner_about(evidence.analysis, shown)])
         own_notes = [*own_notes, caption_under_conditions(evidence.analysis, "")]
         notes += [prefix + note for note in own_notes if note and prefix + note not in notes]
     title = layout.title + (f" ({layout.published})" if layout.published else "")
-    title = titled(title, [text for evidence in studies for text in evidence.analysis.warnings])
     return Figure(
         name,
-        title,
+        titled(title, doubted),
         " ".join((*notes, *filter(None, [layout.note]))),
         tuple(panels),
         tuple(keys.values()),
         columns=layout.side_by_side if isinstance(layout, CurvesLayout) else None,
+        doubted=tuple(doubted),
     )
 
 
-Parts = tuple[list[Panel], list[Key], list[str]]
-"""Panels, what their marks mean, and what is to be said below them."""
+Parts = tuple[list[Panel], list[Key], list[str], list[str]]
+"""Panels, what their marks mean, what is to be said below them, and the cells that they show."""
 
 
 def _draw(evidence: Evidence, layout: FigureLayout) -> Parts:
@@ -101,7 +112,11 @@ def _of_catalog(evidence: Evidence, layout: CatalogLayout) -> Parts:
             f"{evidence.analysis.study} has nothing to draw of {', '.join(layout.figures)}",
             hint="`rigorkd figures --help` says what each shows",
         )
-    return panels, list(keys.values()), [*notes, lacking(found.missing)]
+    return panels, list(keys.values()), [*notes, lacking(found.missing)], _names(found.cells)
+
+
+def _names(cells: Iterable[CellFacts]) -> list[str]:
+    return [cell.cell for cell in cells]
 
 
 # ---------------------------------------------------------------------------------------- against a setting
@@ -136,7 +151,8 @@ def _curves(evidence: Evidence, layout: CurvesLayout) -> Parts:
     ]
     share = percent_text(1 - evidence.analysis.alpha)
     note = f"{share} intervals of each mean. {overlap_said(evidence.analysis, 'overlap of these is')}."
-    return drawn, keys if len(names) > 1 else [], [note, lacking(found.missing)]
+    said = of_one(evidence, found.cells, (*layout.panels, *layout.lines, *layout.x), layout.words)
+    return drawn, keys if len(names) > 1 else [], [said, note, lacking(found.missing)], _names(found.cells)
 
 
 def _curve_panel(
@@ -180,13 +196,13 @@ def _curve_panel(
                     axes.vlines(x + shift, low, high, color=light(role), linewidth=0.9, zorder=3)
         axes.set_xticks(range(len(settings)), settings)
         axes.set_xlim(-0.45, max(len(settings), 1) - 0.55)
-        axes.set_xlabel("temperature T" if layout.x[0] == "T" else layout.x[0])
+        axes.set_xlabel(setting_name(evidence, layout.x[0]))
         axes.set_ylabel(axis_name(evidence, metric))
 
-    say = _numbers(evidence, metric)
+    say, symbol = _numbers(evidence, metric), SYMBOLS.get(layout.x[0], layout.x[0])
     told = []
     for name in ordered:
-        values = [f"{say(mean)} at {layout.x[0]} = {settings[at]}" for at, _, mean in along(name)]
+        values = [f"{say(mean)} at {symbol} = {settings[at]}" for at, _, mean in along(name)]
         alone = [say(cell.mean(metric)) for cell in lines[name] if not _x(cell, layout)]
         told.append(f"{name}: {', '.join([*values, *alone])}")
     return Panel(title, draw, 1.9, in_words(told), 0.62)
@@ -253,7 +269,8 @@ def _epochs(evidence: Evidence, layout: EpochsLayout) -> Parts:
             hint="a study's folder has it; a table of runs has no epochs",
         )
     note = "Lines are means over seeds, bands reach from the lowest to the highest seed."
-    return panels, [], [note, lacking(found.missing)]
+    said = of_one(evidence, found.cells, (*layout.panels, *layout.lines), layout.words)
+    return panels, [], [said, note, lacking(found.missing)], _names(found.cells)
 
 
 # ------------------------------------------------------------------------------------------------ heat maps
@@ -276,13 +293,14 @@ def _heat_map(evidence: Evidence, layout: HeatLayout) -> Parts:
         _heat_panel(evidence, layout, title, columns, grid.down, names, limits)
         for title, columns in parts.items()
     ]
-    notes = ["Means over seeds, darker where larger."]
+    said = of_one(evidence, grid.cells.values(), (*layout.down, *layout.across), layout.words)
+    notes = [said, "Means over seeds, darker where larger."]
     if grid.entropies:
         notes.append(
             f"Beside a row: relative entropy of its teacher's output at T = {layout.softness:g}, whole and "
             f"without the most probable class, on {grid.images}."
         )
-    return drawn, [], [*notes, lacking(grid.missing)]
+    return drawn, [], [*notes, lacking(grid.missing)], _names(grid.cells.values())
 
 
 def _heat_panel(
@@ -317,13 +335,15 @@ def _heat_panel(
             )  # fmt: skip
         axes.set_xticks(range(len(across)), across)
         axes.set_yticks(range(len(down)), names, fontsize=5.5)
-        axes.set_xlabel("temperature T" if layout.across[-1] == "T" else layout.across[-1])
+        axes.set_xlabel(setting_name(evidence, layout.across[-1]))
         axes.tick_params(length=0)
         for side in axes.spines.values():
             side.set_visible(False)
 
     told = [
-        f"{name}, {x}: {say(cell.mean(layout.metric))}" for x in across for name, cell in columns[x].items()
+        f"{name}, {called(cell, layout.across[-1:], {})}: {say(cell.mean(layout.metric))}"
+        for x in across
+        for name, cell in columns[x].items()
     ]
     left = min(1.7, 0.15 + 0.045 * max(map(len, names)))
     return Panel(title, draw, 0.16 * len(down) + 0.1, in_words(told), left)
@@ -386,7 +406,7 @@ def _sorted(evidence: Evidence, layout: SortedLayout) -> Parts:
         f"The {layout.classes} most probable classes of the teacher's softened output, sorted in each image "
         f"and averaged over runs and {told}; the axes differ."
     )
-    return panels, keys, [note, missing]
+    return panels, keys, [note, missing], list(found)
 
 
 def _bars_panel(title: str, profile: Floats, most: int) -> Panel:
@@ -429,7 +449,7 @@ def _softened(evidence: Evidence, layout: SoftenedLayout) -> Parts:
                 panels.append(_image_panel(title, items[0].softened[at[0], which[0]], layout.target))
     keys = [Key("the image's class", "filled", "vermillion"), Key("another class", "filled", "sky")]
     note = f"The softened output of one run for one test image, the first of class {layout.target}."
-    return panels, keys, [note, missing]
+    return panels, keys, [note, missing], list(found)
 
 
 def _image_panel(title: str, softened: Floats, target: int) -> Panel:

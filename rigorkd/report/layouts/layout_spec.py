@@ -8,6 +8,7 @@ what their values are called.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -176,9 +177,14 @@ def find_layouts(name: str) -> dict[str, Layout]:
     found = load_as(LayoutFile, path).layouts
     prefix = path.stem
     if wanted and wanted not in found:
-        message, hint = unknown("layout", wanted, found)
-        raise InputError(f"{prefix}: {message}", hint=hint)
+        message, hint = unknown("layout", name, [f"{head}/{key}" for key in found])
+        raise InputError(message, hint=hint)
     return {f"{prefix}-{key}": layout for key, layout in found.items() if wanted in ("", key)}
+
+
+def as_asked(asked: str, name: str) -> str:
+    """One of the layouts of `find_layouts(asked)`, by its key there, as it is typed instead."""
+    return shlex.quote(f"{asked}/{name.removeprefix(f'{Path(asked).stem}-')}")
 
 
 def known_publications() -> list[str]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from rigorkd_analysis.axes import SYMBOLS
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Comparison
 from rigorkd_analysis.wording import number_text, percent_text
 
 from rigorkd.metrics import BY_NAME
-from rigorkd.report.conditions import caption_under_conditions, seconds_note
+from rigorkd.report.conditions import banner_about, caption_under_conditions, seconds_note
 from rigorkd.report.evidence import CellFacts, Evidence, Images
 from rigorkd.report.layouts.layout_spec import Block, HeatLayout, RowsLayout, Shown, TableLayout
-from rigorkd.report.layouts.wanted_cells import Wanted, called, gain_of, lacking, setting, wanted
+from rigorkd.report.layouts.wanted_cells import Wanted, called, gain_of, lacking, of_one, setting, wanted
 from rigorkd.report.numbers import MetricNumbers, verdict
 from rigorkd.report.page import MISSING, Cell, Column, Entry, Page, Table
 from rigorkd.report.paper_tables import (
@@ -42,11 +43,14 @@ def layout_table(evidence: Evidence, layout: TableLayout) -> Page:
     return Page(blocks=(table,))
 
 
-def _finished(evidence: Evidence, layout: TableLayout, parts: list[str]) -> tuple[str, str]:
-    """Title and caption."""
+def _finished(
+    evidence: Evidence, layout: TableLayout, shown: Iterable[CellFacts], parts: list[str]
+) -> tuple[str, str]:
+    """Title and caption of a table of the cells that are shown."""
     title = layout.title + (f" ({layout.published})" if layout.published else "")
     told = caption_under_conditions(evidence.analysis, " ".join(filter(None, parts)))
-    return titled(title, evidence.analysis.warnings), " ".join(filter(None, (told, layout.note)))
+    banner = banner_about(evidence.analysis, [cell.cell for cell in shown])
+    return titled(title, [banner]), " ".join(filter(None, (told, layout.note)))
 
 
 # ---------------------------------------------------------------------------------------- one row per cell
@@ -89,7 +93,7 @@ def _rows(evidence: Evidence, layout: RowsLayout) -> Table:
     parts.append(seconds_note([*measured, *(column.difference or "" for column in layout.columns)]).strip())
     if any(column.difference for column in layout.columns):
         parts.append("A difference of latencies within one architecture is noise of the measurement.")
-    title, caption = _finished(evidence, layout, [*parts, lacking(missing)])
+    title, caption = _finished(evidence, layout, [row.cell for row in members], [*parts, lacking(missing)])
     columns = tuple(Column(column.heading, column.show is None) for column in layout.columns)
     return Table(title, columns, rows, caption, dense=True)
 
@@ -244,7 +248,7 @@ def _entropies(
 def _heat(evidence: Evidence, layout: HeatLayout) -> Table:
     grid = grid_of(evidence, layout)
     say = _say(evidence, layout.metric)
-    columns = [Column(" / ".join(layout.down))]
+    columns = [Column(" / ".join(SYMBOLS.get(name, name) for name in layout.down))]
     if grid.entropies:
         columns += [Column("Ĥ(p)", True), Column("Ĥ(p̄)", True)]
     columns += [Column(name, True) for name in grid.across]
@@ -259,8 +263,9 @@ def _heat(evidence: Evidence, layout: HeatLayout) -> Table:
         rows.append(tuple(row))
     spreads = [one for cell in grid.cells.values() if (one := _spread(cell, layout.metric))]
     parts = [
+        of_one(evidence, grid.cells.values(), (*layout.down, *layout.across), layout.words),
         f"{label(layout.metric)}: means over {seeds_of(cell.n for cell in evidence.analysis.cells)}"
-        + (f", whose standard deviation is {say(median(spreads))} in the median." if spreads else ".")
+        + (f", whose standard deviation is {say(median(spreads))} in the median." if spreads else "."),
     ]
     if grid.entropies:
         parts.append(
@@ -268,5 +273,5 @@ def _heat(evidence: Evidence, layout: HeatLayout) -> Table:
             f"alike, whole and without its most probable class, on {grid.images}."
         )
     parts.append("Nothing is marked best: `rigorkd analyze` says which cells may be.")
-    title, caption = _finished(evidence, layout, [*parts, lacking(grid.missing)])
+    title, caption = _finished(evidence, layout, grid.cells.values(), [*parts, lacking(grid.missing)])
     return Table(title, tuple(columns), tuple(rows), caption, dense=True)

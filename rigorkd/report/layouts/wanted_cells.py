@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import product
 
+from rigorkd_analysis.axes import SYMBOLS
+from rigorkd_analysis.columns import is_bare
 from rigorkd_analysis.results import Comparison
 
 from rigorkd.errors import InputError
@@ -96,18 +98,42 @@ def by_columns(cells: Sequence[CellFacts], columns: Sequence[str]) -> list[CellF
     )
 
 
-_WITH_UNITS = {"T": "T = {}", "epochs": "{} epochs"}
-"""How the value of a setting is told that says nothing alone."""
-
-
 def called(cell: CellFacts, columns: Iterable[str], words: Mapping[str, Mapping[str, str]]) -> str:
     """Some of a cell's settings in a layout's words, those that it has."""
     told = []
     for column in columns:
         value = setting(cell, column)
-        plain = _WITH_UNITS.get(column, "{}").format(value) if value else value
-        told.append(words.get(column, {}).get(value, plain))
+        told.append(words.get(column, {}).get(value, _said(column, value)))
     return ", ".join(part for part in told if part)
+
+
+def _said(column: str, value: str) -> str:
+    """The value of a setting, with what it is of where it says nothing alone: `α = 0.5`."""
+    if not value or not (is_bare(value) or column in ("T", "epochs")):
+        return value
+    return f"{value} epochs" if column == "epochs" else f"{SYMBOLS.get(column, column)} = {value}"
+
+
+def of_one(
+    evidence: Evidence,
+    shown: Collection[CellFacts],
+    said: Collection[str],
+    words: Mapping[str, Mapping[str, str]],
+) -> str:
+    """What all cells shown share of what tells cells apart, for a caption: `Of student thin, method kd.`
+
+    Not by the columns that are `said` in what shows them; the group only where there are several.
+    """
+    told = []
+    for column in ("group", "student", "method", "T", "alpha"):
+        values = {setting(cell, column) for cell in shown}
+        groups = {cell.group for cell in evidence.cells}
+        if len(values) > 1 or column in said or (column == "group" and len(groups) < 2):
+            continue
+        text = called(next(iter(shown)), [column], words)
+        named = column in ("group", "student", "method") and not is_bare(*values)
+        told += [f"{column} {text}" if named else text] if text else []
+    return f"Of {', '.join(told)}." if told else ""
 
 
 def gain_of(evidence: Evidence, cell: str, metric: str) -> Comparison | None:
@@ -134,9 +160,12 @@ def restricted(evidence: Evidence, cells: Sequence[CellFacts]) -> Evidence:
         if family.name in ("primary", "gains")
     )
     summaries = tuple(summary for summary in analysis.cells if summary.cell in names)
+    best = analysis.best and replace(
+        analysis.best, sets=tuple(one for one in analysis.best.sets if names.issuperset(one.cells))
+    )
     return replace(
         evidence,
-        analysis=replace(analysis, cells=summaries, families=families),
+        analysis=replace(analysis, cells=summaries, families=families, best=best),
         cells=kept,
         index={cell.cell: at for at, cell in enumerate(kept)},
     )

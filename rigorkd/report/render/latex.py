@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from rigorkd.report.page import STARRED, Page, Table, flat, lines_of, title_of
+from rigorkd.report.page import COMMAND, STARRED, Page, Table, flat, lines_of, title_of
 from rigorkd.report.render.latex_width import COLUMN, LEAST, LINE, fitted, width_of
 from rigorkd.report.sentences import titled
 from rigorkd.text import one_line
@@ -78,13 +78,22 @@ def latex(page: Page) -> str:
     for title, texts in said:
         if texts:
             lines += [f"% {escape(title)}:"] if title else []
-            lines += [f"% {escape(text)}" for text in texts]
+            lines += [f"% {prose(text)}" for text in texts]
     return "\n".join([*lines, *(table.text for table in made)]) + "\n"
 
 
 def escape(text: str) -> str:
     """One line of text that LaTeX prints as it stands."""
     return "".join(_ESCAPES.get(character, character) for character in one_line(text))
+
+
+def prose(text: str) -> str:
+    """The same of a sentence, with its commands as code; two hyphens of an option do not become a dash."""
+    parts = COMMAND.split(one_line(text))  # text, command, text, …
+    return "".join(
+        rf"\texttt{{{escape(part).replace('--', '-{}-')}}}" if at % 2 else escape(part)
+        for at, part in enumerate(parts)
+    )
 
 
 _LATIN = "\u024f"
@@ -113,8 +122,8 @@ def _table(table: Table, banner: str, labels: set[str]) -> _Made:
     spec = "".join("r" if column.numeric else "l" for column in table.columns)
     label = _label(table.title, labels)
     grid = fitted([column.heading for column in table.columns], table.texts(), table.emphasis, table.dense)
-    below = ["* " * (at == 0) + f"{escape(one)}." for at, one in enumerate(table.starred)]
-    below += [f"{escape(one)}." for one in table.alone]
+    below = ["* " * (at == 0) + f"{prose(one)}." for at, one in enumerate(table.starred)]
+    below += [f"{prose(one)}." for one in table.alone]
     caption = table.whole_caption
     if table.starred:
         caption = caption.replace(STARRED, " * see below the table.")
@@ -129,7 +138,7 @@ def _table(table: Table, banner: str, labels: set[str]) -> _Made:
     scaled = grid.points > COLUMN
     command = r"\scriptsize" if table.dense else r"\footnotesize"
     size = [rf"{command}\setlength{{\tabcolsep}}{{3pt}}"] if grid.size < 1 else []
-    title, words = escape(titled(table.title, [banner] if banner else [])), escape(caption)
+    title, words = escape(titled(table.title, [banner] if banner else [])), prose(caption)
     high = (_CAPTION * (1 + width_of(f"{title}. {words}") // LINE), sum(_CAPTION for _ in below))
     parts = grid.divided(*high)
     text = "\n".join(
