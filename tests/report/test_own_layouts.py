@@ -191,3 +191,13 @@ def test_a_command_in_a_caption_is_code_in_latex(study: Path, rigorkd: Rigorkd) 
     assert r"\texttt{rigorkd analyze} says which cells may be" in caption
     assert "`" not in done.stdout
     assert prose("50 %: `rigorkd logs --study a_b`") == r"50 \%: \texttt{rigorkd logs -{}-study a\_b}"
+
+
+def test_two_cells_in_one_place_of_a_table_are_refused(study: Path, tmp_path: Path, rigorkd: Rigorkd) -> None:
+    (tmp_path / "both.yaml").write_text(
+        LAYOUTS.replace('Grid, cells: "main/wide/kd-*"', "Grid, cells: 'main/*/kd-*'")
+    )
+    done = rigorkd("table", study, "--layout", "both.yaml/grid-wide")
+    assert done.returncode == 2
+    told = " ".join(done.stderr.split())
+    assert "main/thin/kd-T1-a0.1 and main/wide/kd-T1-a0.1 have one place in this table: T = 1" in told

@@ -12,6 +12,7 @@ from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Comparison
 from rigorkd_analysis.wording import number_text, percent_text
 
+from rigorkd.errors import InputError
 from rigorkd.metrics import BY_NAME
 from rigorkd.report.conditions import banner_about, caption_under_conditions, seconds_note
 from rigorkd.report.evidence import CellFacts, Evidence, Images
@@ -100,7 +101,6 @@ def _rows(evidence: Evidence, layout: RowsLayout) -> Table:
 
 def wanted_or_none(evidence: Evidence, block: Block) -> Wanted:
     """The cells of a block of rows; a block may lack all of its own."""
-    from rigorkd.errors import InputError
     from rigorkd.report.layouts.wanted_cells import alternatives
 
     try:
@@ -208,8 +208,12 @@ def grid_of(evidence: Evidence, layout: HeatLayout) -> Grid:
     entropies: dict[str, tuple[float, float | None]] = {}
     by_teacher: dict[str, tuple[float, float | None] | None] = {}
     for cell in found.cells:
-        down = called(cell, layout.down, layout.words)
-        cells.setdefault((down, called(cell, layout.across, layout.words)), cell)
+        down, across = (called(cell, axis, layout.words) for axis in (layout.down, layout.across))
+        if (other := cells.setdefault((down, across), cell)) is not cell:
+            raise InputError(
+                f"{other.cell} and {cell.cell} have one place in this table: {down}, {across}",
+                hint="name cells that `down` and `across` tell apart, such as those of one student",
+            )
         if layout.softness is not None and down not in entropies:
             teacher = setting(cell, "teacher")
             if teacher not in by_teacher:
