@@ -254,7 +254,8 @@ class Plan:
     def later_than_a_look(self, cell: str) -> str:
         """That a cell was added when others had been looked at, "" of any other."""
         met = dict(self.looks_at_added).get(cell, self.looks)
-        if not (before := sorted(set(self.looks) - set(met))):
+        # those since are the last of all; one of them may have been of as many seeds as one before
+        if not (before := sorted(set(self.looks[: len(self.looks) - len(met)]))):
             return ""
         seen = ", ".join(map(str, before))
         return f"added after a look at n = {seen}: results were known when it was asked for"

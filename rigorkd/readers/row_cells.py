@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rigorkd_analysis.columns import is_bare
+from rigorkd_analysis.likeness import is_training_setting
 
 from rigorkd.readers.draft import Draft, averaged_over, names_methods, original
 from rigorkd.readers.known_names import (
@@ -97,6 +98,19 @@ def _without_seeds(draft: Draft) -> None:
         draft.dropped.append(f"the seed in {draft.spelt(name)}: {one} counts as {made[one]}")
 
 
+def _going_with(draft: Draft, columns: Sequence[str], parts: Sequence[str]) -> list[str]:
+    """The training settings of which each data set, or pair of networks, that is averaged over has its own.
+
+    One that is trained for 120 epochs and another for 240 are parts of one mean all the same.
+    """
+    found = []
+    for name in columns if parts else ():
+        several = draft.frame[name].nunique() > 1 and is_training_setting(name)
+        if several and (draft.frame.groupby(list(parts), sort=False)[name].nunique() == 1).all():
+            found.append(name)
+    return found
+
+
 def find_cells(draft: Draft) -> None:
     _without_seeds(draft)
     _without_group(draft)
@@ -144,6 +158,8 @@ def find_cells(draft: Draft) -> None:
     known = [name for name in known if name in NAMED or not draft.is_scheduled(name)]
     averaged = {original(draft, name) for name in averaged_over(draft)}  # which tell no cells apart
     known = [name for name in known if name == "method" or name not in averaged]
+    going = _going_with(draft, known, [name for name in NAMED if name in averaged])
+    known = [name for name in known if name not in going]
     columns = [name for name in known if name in ALWAYS or draft.frame[name].nunique() > 1]
     columns = [name for name in columns if name in ALWAYS or not is_metric(name)]
     columns = _named_by_stem(draft, columns)
@@ -161,6 +177,8 @@ def find_cells(draft: Draft) -> None:
         long = draft.frame["cell"].str.len().max() > _LONG_NAME and short and more
         if long and not draft.frame.duplicated([*(name for name in columns if name in NAMED), "seed"]).any():
             where += f"; --cell {shlex.quote(short)} tells them apart as well, by shorter names"
+        if going:
+            where += f"; without {', '.join(map(draft.spelt, going))}, which goes with what is averaged over"
         draft.cells = f"cells: {', '.join(columns)} ({where}; --cell COLUMNS changes it)"
         _matched(draft, columns)
         draft.warnings += [

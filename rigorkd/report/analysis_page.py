@@ -579,7 +579,7 @@ def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:
         for left in best.leave_one_seed_out:
             text = (
                 f"picking the best cell on the other seeds scores {say(left.mean)} on the one left out; "
-                f"its own mean would claim {say(left.naive_mean)}."
+                f"its own mean would claim {say(left.naive_mean)}{left.over}."
             )
             notes.append(about(left.student, left.group, with_cautions(text, best.left_out)))
         for flattery in best.optimism:

@@ -139,6 +139,12 @@ def choice_table(analysis: Analysis) -> Table | None:
         "The best mean on test is chosen by the numbers that it reports. Picking on the other seeds and "
         "scoring on the one left out has almost no such bias."
     )
+    fewer: dict[str, str] = {}
+    means: tuple[Pick | LeaveOneSeedOut, ...] = (*best.validation_pick, *best.leave_one_seed_out)
+    for one in means:
+        if one.over:
+            fewer.setdefault(who(one.student, one.group) or "all cells", one.over)
+    note += "".join(f" Of {name} means are{over}." for name, over in fewer.items())
     return Table("What choosing the best costs", columns, tuple(rows), note, id="choice")
 
 

@@ -87,12 +87,12 @@ class Source:
             return seen_before(later, self.judged_seeds, metric, self.complete_seeds)
 
         # whoever reads n = 3 takes the first three seeds for seen, unless told which
-        first, named = sorted(self.judged_seeds), dict[int, dict[str, None]]()
+        first, named = sorted(self.judged_seeds), dict[int, dict[str, bool]]()
         for look in looks:
             seen = sorted(self.judged_seeds.intersection(look.seeds))
-            if look.metric == metric and look.n == len(look.seeds) and seen != first[: len(seen)]:
-                named.setdefault(len(seen), {})[listed_seeds(seen)] = None
-        told = tuple((n, "; ".join(seeds)) for n, seeds in named.items())
+            if look.metric == metric and look.n == len(look.seeds) and seen:
+                named.setdefault(len(seen), {})[listed_seeds(seen)] = seen != first[: len(seen)]
+        told = tuple((n, "; ".join(seeds)) for n, seeds in named.items() if any(seeds.values()))
 
         there = set(self.table["cell"])
         appeared = sorted(self.appeared, key=lambda item: item[1])

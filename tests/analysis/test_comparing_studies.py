@@ -198,6 +198,24 @@ def test_what_cannot_be_compared_is_refused(first: pd.DataFrame, second: pd.Data
         compare_studies(Study("a", first), Study("b", second), Plan())
 
 
+def test_equal_results_are_no_second_study() -> None:
+    """Runs of commands have no hash of weights: their results tell that they are one set of runs."""
+    first, cells = table(list(G1)), ("main/s/baseline", "main/s/kd-T4-a0.5")
+    same = first[first["seed"] < 7].assign(hardware="another")
+    with pytest.raises(
+        TableError, match=r"equal results of main/s/baseline, main/s/kd-T4-a0\.5 at every seed"
+    ):
+        compare_studies(Study("a", first), Study("b", same), Plan())
+    other = first.assign(
+        test_top1=first["test_top1"].where(first["cell"] != cells[1], first["test_top1"] + 0.01)
+    )
+    warnings = compare_studies(Study("a", first), Study("b", other), Plan()).warnings
+    (told,) = [text for text in warnings if "equal results" in text]
+    assert "of main/s/baseline at every seed" in told
+    fell = first.assign(test_top1=10.0)
+    assert compare_studies(Study("a", fell), Study("b", fell.assign(seed=fell["seed"] + 10)), Plan())
+
+
 def test_strangers_have_nothing_in_common() -> None:
     other = table([1, 2.0], first=5)
     other["cell"] = other["cell"].str.replace("/s/", "/t/")

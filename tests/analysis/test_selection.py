@@ -235,3 +235,15 @@ def test_the_optimism_of_unpaired_cells():
     assert np.mean([expected_optimism_unpaired(x) for x in draws]) == pytest.approx(
         1.5388 / np.sqrt(5), abs=0.02
     )
+
+
+def test_means_over_fewer_seeds_than_a_cell_has_say_so():
+    values = np.array([[70.0, 71, 72, 73, 74], [75, 76, 77, 78, 79.5], [60, np.nan, 61, 62, 63]])
+    frame = table(values, np.nan_to_num(values))
+    best = analyze(frame[frame["test_top1"].notna()]).best
+    over = " over the 4 of 5 seeds that all of the cells have"
+    assert best.validation_pick[0].says.endswith(f"77.38{over}.")
+    assert best.leave_one_seed_out[0].over == over
+    values[2, 1] = 60.5
+    whole = analyze(table(values, values)).best
+    assert whole.validation_pick[0].over == ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.cli.audits import audited
 
 ROWS = "| Method | Acc |\n|---|---|\n| KD | 73.33 |\n| {} | 75.51 |\n| DKD | {} |\n"
@@ -24,7 +26,15 @@ def test_numbers_that_a_footnote_marks_are_means_of_its_seeds(rigorkd, tmp_path)
 
 def test_a_footnote_of_no_row_is_told_with_every_claim(rigorkd, tmp_path):
     path = tmp_path / "t.md"
-    text = ROWS.format("CRD", "76.32") + "\n\\* student trained with lr 0.01. Average over 3 runs.\n"
+    rows = (
+        ROWS.format("CRD", "76.32").replace("| Acc |", "| Acc | Net* |").replace("---|---|", "---|---|---|")
+    )
+    rows = (
+        rows.replace(" |\n| ", " | R8 |\n| ")
+        .replace("Net* | R8 |", "Net* |")
+        .replace("76.32 |", "76.32 | R8 |")
+    )
+    text = rows + "\n\\* student trained with lr 0.01. Average over 3 runs.\n"
     found = audited(rigorkd, path, text, *ASKED)
     assert found["seeds_assumed"]
     assert found["survives"]
@@ -34,6 +44,26 @@ def test_a_footnote_of_no_row_is_told_with_every_claim(rigorkd, tmp_path):
     assert "taken as one seed, though a footnote says “over 3 runs” of what * marks" in shown
     assert "names no number" not in shown
     assert audited(rigorkd, path, text, *ASKED, "--seeds", "3")["seeds"] == 3
+
+
+def test_a_footnote_of_another_table_says_nothing_of_this_one(rigorkd, tmp_path):
+    path = tmp_path / "t.md"
+    first = ROWS.format("CRD*", "76.32") + "\n\\* average over 3 runs.\n\n"
+    text = first + ROWS.format("CRD", "76.32")
+    at = len(first.splitlines()) + 1
+    found = audited(rigorkd, path, text, *ASKED, "--line", str(at))
+    assert "footnote" not in json.dumps(found)
+    assert all(told.endswith("which the table does not say.") for told in found["survives"][1:])
+    assert [cell["n"] for cell in audited(rigorkd, path, text, *ASKED, "--line", "1")["cells"]] == [1, 3, 1]
+
+
+@pytest.mark.parametrize("words", ["single run", "a single seed", "one run", "single-run results"])
+def test_a_single_run_is_one_seed(rigorkd, tmp_path, words):
+    found = audited(
+        rigorkd, tmp_path / "t.md", f"ImageNet ({words}):\n\n" + ROWS.format("CRD", "76.32"), *ASKED
+    )
+    assert not found["seeds_assumed"]
+    assert found["seeds"] == 1
 
 
 def test_several_numbers_are_not_called_none(rigorkd, tmp_path):

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from tests.cli import audits
+
 CRD = r"""\begin{table}
 \caption{Test accuracy (\%) of student networks on CIFAR100. Average over 5 runs.}
 \begin{tabular}{lcc}
@@ -97,3 +99,25 @@ def test_a_number_behind_an_arrow_stays_the_gain_that_it_was(audited, gain):
     found = audited("t.md", table, "acc")
     assert [cell["value"] for cell in found["cells"]] == [73.33, 73.44]
     assert not any("arrows beside" in note for note in found["notes"])
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("**72.20** (+1.54 ↑)", "72.20 (+1.54↑)", "72.20 (+1.54) ↑", "72.20<sup>+1.54</sup>", "72.20 ↑1.54"),
+        *("72.20 (↑1.54)", "72.20 (1.54↑)", "72.20$^{+1.54}$"),
+    ],
+)
+def test_a_gain_behind_a_value_is_no_part_of_it_wherever_its_arrow_stands(rigorkd, tmp_path, cell):
+    table = f"| Method | Acc |\n|---|---|\n| KD | 70.66 |\n| Ours | {cell} |\n"
+    found = audits.audited(rigorkd, tmp_path / "t.md", table, "--n-test", "10000")
+    assert [one["value"] for one in found["cells"]] == [70.66, 72.2]
+
+
+def test_a_footnote_behind_a_bracket_and_a_power_are_no_gains(rigorkd, tmp_path):
+    table = "| Method | Acc |\n|---|---|\n| KD | 70.66 (±0.20) |\n| Ours | 72.00 (±0.10)<sup>1</sup> |\n"
+    found = audits.audited(rigorkd, tmp_path / "t.md", table, "--seeds", "3")
+    assert [one["std"] for one in found["cells"]] == [0.2, 0.1]
+    power = table.replace("72.00 (±0.10)<sup>1</sup>", "10^-3")
+    found = audits.audited(rigorkd, tmp_path / "t.md", power, "--seeds", "3")
+    assert [one["value"] for one in found["cells"]] == [70.66]

@@ -302,3 +302,24 @@ def test_a_seed_that_is_left_out_is_called_a_seed_and_leaves_all_comparisons(jud
     ]
     _, both = judged(text(rows()), *CELL, "--without", "3", "--without", "OFD+")
     assert "as --without asks: corrections are over the comparisons that are left" in " ".join(both.split())
+
+
+def test_data_sets_with_epochs_of_their_own_are_parts_of_one_mean(rigorkd, tmp_path):
+    rows = [
+        f"{data},{method},{epochs},{seed},{60 + 9 * k + len(method) + seed / 3 + seed * len(method) / 50:.2f}"
+        for k, (data, epochs) in enumerate({"c100": 240, "stl": 120, "tiny": 240}.items())
+        for method in ("none", "kd", "review")
+        for seed in range(5)
+    ]
+    found = []
+    for heading in ("dataset,method,epochs,seed,acc", "dataset,method,note,seed,acc"):
+        path = tmp_path / "runs.csv"
+        path.write_text("\n".join([heading, *rows]) + "\n")
+        asked = ("--baseline", "none", "--average", "dataset", "--format", "json")
+        named = () if "epochs" in heading else ("--cell", "method")
+        done = rigorkd("analyze", path, *asked, *named)
+        assert done.returncode == 0, done.stderr
+        found.append([c["mean_diff"] for f in json.loads(done.stdout)["families"] for c in f["comparisons"]])
+        if not named:
+            assert "without epochs, which goes with what is averaged over" in " ".join(done.stderr.split())
+    assert found[0] == found[1]

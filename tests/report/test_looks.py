@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
-from rigorkd_analysis.analysis_plan import POOL
+from rigorkd_analysis.analysis_plan import POOL, Plan
 from rigorkd_analysis.results import Analysis, Comparison
 from rigorkd_analysis.stats.sequential import error_of_looks
 
@@ -30,7 +31,7 @@ from rigorkd.report.render.html import html
 from rigorkd.report.render.latex import latex
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.report_page import report_page
-from rigorkd.report.sources import from_csv, from_study
+from rigorkd.report.sources import Source, from_csv, from_study
 
 from .conftest import PROTOCOL
 
@@ -495,3 +496,22 @@ def test_what_is_open_after_a_look_is_bounded_by_intervals_that_are_valid(made, 
             assert f"as large as {max(ends):.2f}" in text
     assert said[0].endswith(" points, by its intervals, which are too short after a look (--sequential).")
     assert said[1].endswith(" points, by its intervals.")
+
+
+def test_a_later_look_at_as_many_seeds_hides_no_earlier_one() -> None:
+    rows = [
+        {"cell": cell, "seed": seed, "test_top1": 70 + seed % 3, "method": "kd"}
+        for cell in ("base", "first", "later")
+        for seed in range(12)
+    ]
+    found = [
+        InterimAnalysis(5, tuple(seeds), "test_top1", f"2026-11-2{day}T10:00:00+00:00")
+        for day, seeds in ((1, range(5)), (3, range(7, 12)))
+    ]
+    source = Source("runs", pd.DataFrame(rows), Plan(), where=str, looks=tuple(found))
+    source = replace(source, appeared=(("later", "2026-11-22T10:00:00+00:00"),))
+    plan = source.with_looks(Plan())
+    assert plan.repeated_look(12) is not None
+    assert "analysed before at n = 5 (seeds 0:5; 7:12)" in str(plan.repeated_look(12))
+    assert plan.later_than_a_look("later").startswith("added after a look at n = 5: results were known")
+    assert plan.later_than_a_look("first") == ""

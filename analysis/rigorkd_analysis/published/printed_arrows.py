@@ -14,6 +14,16 @@ SIGNS = {
 """Signs by LaTeX's names for them."""
 
 ARROW = r"(?:[↑↓⇑⇓↗↘▲▼△▽⬆⬇]\ufe0f?)"
+PLAIN = r"(?:\d[\d,]*\.?\d*|\.\d+)(?:e[+-]?\d+)?"
+"""A number without a sign."""
+_SIGNED = rf"(?:[+-]|{ARROW}\s*[+-]?)\s*{PLAIN}\s*%?"
+_GAIN = re.compile(
+    rf"(?<=[\d%)])\s*(?:[(\[]\s*(?:{_SIGNED}\s*{ARROW}*|{PLAIN}\s*%?\s*{ARROW}+)\s*[)\]]\s*{ARROW}*"
+    rf"|{ARROW}\s*[+-]?\s*{PLAIN}\s*%?)$"
+)
+"""Behind a value: `(+0.8)`, `(+0.8 ↑)`, `(0.8↑)`, `(↑0.8) ▲`, `↑0.8`."""
+_RAISED_GAIN = re.compile(rf"^([+-]?\d[\d,]*\.\d+\s*%?)\s*\^\s*[+-]\s*{PLAIN}\s*%?$")
+"""The same above it, and no power of ten; a number above and one below are the ends of an interval."""
 _BEHIND = re.compile(rf"(?<=[\d%)*†‡§¶])\s*\^?\s*(?:[(\[]\s*{ARROW}+\s*[)\]]|{ARROW}+)(?!\s*[+-]?\s*\.?\d)")
 _BEFORE = re.compile(rf"^\s*[(\[]\s*{ARROW}+\s*[)\]]\s*(?=[+-]?\.?\d)")
 _LED = re.compile(rf"^{ARROW}+\s*(\d[\d,]*\.?\d*|\.\d+)\s*%?$")
@@ -25,6 +35,11 @@ def without_arrows(text: str) -> str:
     One before a number alone, as in `↑ 0.5`, says that the number is a gain, and stays.
     """
     return _BEFORE.sub("", _BEHIND.sub("", text))
+
+
+def without_gain(text: str) -> str:
+    """A cell without the signed number behind its value, which is a gain and no spread."""
+    return _RAISED_GAIN.sub(r"\1", _GAIN.sub("", text))
 
 
 def led(text: str) -> bool:

@@ -7,7 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from rigorkd_analysis.columns import METHOD_WORDS, is_cost, plain_name
-from rigorkd_analysis.published.printed_arrows import ARROW, SIGNS, results_led, without_arrows
+from rigorkd_analysis.published.printed_arrows import (
+    ARROW,
+    PLAIN,
+    SIGNS,
+    results_led,
+    without_arrows,
+    without_gain,
+)
 from rigorkd_analysis.published.printed_columns import Lined, aligned_tables
 from rigorkd_analysis.published.printed_commas import pointed
 from rigorkd_analysis.published.printed_html import html_tables
@@ -66,27 +73,25 @@ _MARKS = re.compile(
     r"(?<=[\d%)])\s*\^?(?:[*†‡§¶↑↓]+|\\(?:dagger|ddagger|ast)\b)|^\s*[*†‡]+(?=\d)"
     r"|(?<=[\d%])\s*\(\s*[*†‡§¶]*\s*\)$"  # two stars in brackets were taken for bold
 )
-_PLAIN = r"(?:\d[\d,]*\.?\d*|\.\d+)(?:e[+-]?\d+)?"
-_NUMBER = rf"[+-]?{_PLAIN}"
-_GAIN = re.compile(rf"(?<=[\d%)])\s*[(\[]\s*(?:[+-]|{ARROW}\s*[+-]?)\s*{_PLAIN}\s*%?\s*[)\]]$")
-_RELATIVE = re.compile(rf"(?<=\d)\s*[(\[]\s*[+-]?{_PLAIN}\s*%\s*[)\]]$")
+_NUMBER = rf"[+-]?{PLAIN}"
+_RELATIVE = re.compile(rf"(?<=\d)\s*[(\[]\s*[+-]?{PLAIN}\s*%\s*[)\]]$")
 _ENDS = re.compile(
-    rf"(?<=[\d%])\s*[(\[]\s*(?:[+-]?{_PLAIN}\s*%?\s*(?:,\s+|;|to|\.\.\.)\s*[+-]?{_PLAIN}"
+    rf"(?<=[\d%])\s*[(\[]\s*(?:[+-]?{PLAIN}\s*%?\s*(?:,\s+|;|to|\.\.\.)\s*[+-]?{PLAIN}"
     r"|[+-]?\d*\.\d+%?,[+-]?\d*\.\d+)\s*%?\s*[)\]]$"  # (0,2) has a decimal comma
 )
 _ARROWS = re.compile(rf"\s*{ARROW}\s*$")
 _UNIT = r"(?:%|(?:pp|p\.p\.|pts?\.?|points?)(?![a-z]))"
 _BOTH = re.compile(
-    rf"^({_NUMBER})\s*%?\s*(?:(?:±|\+/-|\+-)\s*({_PLAIN})|[(\[]\s*(?:±|\+/-|\+-)?\s*({_PLAIN})\s*{_UNIT}?\s*[)\]]"
-    rf"|[_^]\s*(?:±\s*)?({_PLAIN}))\s*{_UNIT}?$",
+    rf"^({_NUMBER})\s*%?\s*(?:(?:±|\+/-|\+-)\s*({PLAIN})|[(\[]\s*(?:±|\+/-|\+-)?\s*({PLAIN})\s*{_UNIT}?\s*[)\]]"
+    rf"|[_^]\s*(?:±\s*)?({PLAIN}))\s*{_UNIT}?$",
     re.IGNORECASE,
 )
-_BRACKETED = re.compile(rf"{_NUMBER}\s*%?\s*[(\[]\s*{_PLAIN}\s*{_UNIT}?\s*[)\]]", re.IGNORECASE)
+_BRACKETED = re.compile(rf"{_NUMBER}\s*%?\s*[(\[]\s*{PLAIN}\s*{_UNIT}?\s*[)\]]", re.IGNORECASE)
 """A number behind a mean of which neither a sign nor a word says what it is."""
 _WHOLE = re.compile(r"^[(\[](.*[±(+].*)[)\]]\s*%?$")  # (71.3 ± 0.2) %
 _WORDED = re.compile(
-    rf"^({_NUMBER}\s*%?)\s*[(\[,;]?\s*(?:±\s*)?([^\W\d_][^\d()\[\]±=:]*?)\s*[=:]?\s*±?\s*({_PLAIN}\s*%?)\s*[)\]]?$"
-    rf"|^({_NUMBER}\s*%?\s*(?:±|\+/-|\+-)\s*{_PLAIN}\s*%?)\s*(?:[(\[]([^()\[\]±=:]*)[)\]]|([^\W\d_][^\d()\[\]±=:]*))$",
+    rf"^({_NUMBER}\s*%?)\s*[(\[,;]?\s*(?:±\s*)?([^\W\d_][^\d()\[\]±=:]*?)\s*[=:]?\s*±?\s*({PLAIN}\s*%?)\s*[)\]]?$"
+    rf"|^({_NUMBER}\s*%?\s*(?:±|\+/-|\+-)\s*{PLAIN}\s*%?)\s*(?:[(\[]([^()\[\]±=:]*)[)\]]|([^\W\d_][^\d()\[\]±=:]*))$",
     re.IGNORECASE,
 )
 """A mean and its spread with the word for it: `71.3 (SE 0.2)`, `71.3 ± 0.2 (SE)`."""
@@ -95,7 +100,7 @@ _LAST_DIGITS = re.compile(
 )
 """Whole numbers behind a mean: its spread, that of its last digits (0.713(2) is ± 0.002), a rank, a power."""
 _FOOTNOTE = re.compile(r"(?<=[\d%)])(?:\s*\^\s*(?:\d{1,2}|[a-z](?:,[a-z])*)|[¹²³⁰⁴-⁹ᵃᵇᶜ]+)$", re.IGNORECASE)
-_RAISED = re.compile(r"(?<=[\d%])\s*<sup>\s*(?=[\w*†‡.])", re.IGNORECASE)
+_RAISED = re.compile(r"(?<=[\d%)])\s*<sup>\s*(?=[\w*†‡.+-])", re.IGNORECASE)
 _LOWERED = re.compile(r"(?<=[\d%])\s*<(?:sub|small)>\s*(?=[\d.])", re.IGNORECASE)
 
 
@@ -103,7 +108,7 @@ def unmarked(text: str) -> str:
     """A printed cell without what only makes it look so: bold, underlined, coloured, cited, starred."""
     if len(text) > LONGEST:
         return text
-    text = _GAIN.sub("", _plainly(text))  # 73.3 (+0.8) is a value and its gain, no spread
+    text = without_gain(_plainly(text))  # 73.3 (+0.8) is a value and its gain, no spread
     text = _RELATIVE.sub("", text.strip())  # 2.34 (8.04%) is a value and its share of another
     text = _ENDS.sub("", text.strip())  # 39.17 [37.17, 41.20] is a value and its interval
     return _MARKS.sub("", without_arrows(text.strip())).strip()
@@ -137,7 +142,7 @@ def _plainly(text: str) -> str:
 
 def _shows_gain(text: str) -> bool:
     """Whether a signed number stands in brackets behind a value."""
-    return len(text) <= LONGEST and _GAIN.search(_plainly(text)) is not None
+    return len(text) <= LONGEST and without_gain(plain := _plainly(text)) != plain
 
 
 def value_and_spread(text: str) -> tuple[str, str] | None:
@@ -200,7 +205,7 @@ def cleaned(rows: Sequence[Row], caption: str = "") -> list[Row]:
             if pair is not None:
                 made[name], made[spread[column]] = pair[:2]
             else:
-                bare = re.sub(rf"^±\s*(?={_PLAIN}\s*%?$)", "", bare)
+                bare = re.sub(rf"^±\s*(?={PLAIN}\s*%?$)", "", bare)
                 # a share of the data may name a row, and a range is no value
                 if column in percent and name not in _NAMING and re.fullmatch(rf"{_NUMBER}\s*%", bare):
                     bare = bare.removesuffix("%").strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 _WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
@@ -15,6 +16,7 @@ _BEFORE = (
 _SEEDS = r"(?:seeds?|runs?|trials?|repetitions?|repeats|re-?runs?|initiali[sz]ations?|restarts|trainings)\b"
 _SAID = (
     rf"{_BEFORE}{_MANY}\s+{_KIND}*{_SEEDS}",
+    rf"\b(?P<n>single)[\s-]+{_KIND}*(?:seed|run|trial|training)\b",
     rf"{_BEFORE}{_MANY}\s+{_KIND}+(?:[a-z]+[\s/-]+)?splits\b",
     rf"(?:repeated|averaged|averaging|averages?|means?|trained|run)\s[^.;|]{{0,30}}?{_MANY}\s+times\b",
     rf"\bn(?:[_ ]?(?:seeds|runs))?\s*=\s*{_MANY}(?=\s*(?:{_KIND}*{_SEEDS}|[(),.;:|\]]|$))",
@@ -75,7 +77,7 @@ def seeds_said(text: str) -> list[tuple[int, str]]:
     for pattern in _SAID:
         for one in re.finditer(pattern, text, re.IGNORECASE):
             word = one["n"].casefold()
-            many = int(word) if word.isdigit() else _WORDS.index(word) + 1
+            many = int(word) if word.isdigit() else 1 if word == "single" else _WORDS.index(word) + 1
             behind = text[one.end() :]
             if not 1 <= many <= _MOST or _NO_MEAN_BEHIND.match(behind) or _FELL.match(behind):
                 continue
@@ -122,6 +124,21 @@ def unsettled_marks(caption: str) -> dict[str, str]:
     """By their mark, the words of the footnotes that name several numbers of seeds, and so settle none."""
     found = _of_marked(caption).items()
     return {sign: " and ".join(f"“{words}”" for _, words in said) for sign, said in found if len(said) > 1}
+
+
+def of_its_own(caption: str, shown: Iterable[str]) -> str:
+    """What is written around a table without the footnotes of marks that none of its texts bears.
+
+    Between two tables those of the first stand above the second.
+    """
+    texts = [text.replace("**", "") for text in shown]
+
+    def is_foreign(line: str) -> bool:
+        note = _FOOTNOTE.match(line)
+        sign = re.compile(_SIGNS[_sign(note["sign"])]) if note else None
+        return sign is not None and not any(sign.search(text) for text in texts)
+
+    return "\n".join(line for line in caption.splitlines() if not is_foreign(line))
 
 
 def told_of_marked(caption: str) -> Told:

@@ -67,7 +67,7 @@ from rigorkd_analysis.published.printed_rivals import (
     with_numbers,
 )
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of
-from rigorkd_analysis.published.printed_seeds import mark_of, seeds_of_marked, unsettled_marks
+from rigorkd_analysis.published.printed_seeds import mark_of, of_its_own, seeds_of_marked, unsettled_marks
 from rigorkd_analysis.published.printed_spread import Spread, bare, meanings, population_factor, spread_of
 from rigorkd_analysis.published.printed_table import (
     Entry,
@@ -111,6 +111,8 @@ def audit(table: Printed) -> Audit:
         said = " | ".join([table.caption, *table.rows[0]])
         columns, of_runs, rows_called = turned(table.rows)
         table = replace(table, rows=columns, caption=said)
+    texts = {text for row in table.rows for pair in row.items() for text in pair if text}
+    table = replace(table, caption=of_its_own(table.caption, texts))
     printed = () if table.turned else table.rows
     of_spreads, said_far = table.caption, ""
     if table.spread is None and not meanings(table.caption):

@@ -32,7 +32,10 @@ MIN_CELLS = 3
 
 @dataclass(frozen=True)
 class Pick:
-    """The cell that validation picks among the candidates of one student, with its test result."""
+    """The cell that validation picks among the candidates of one student, with its test result.
+
+    `over` says over which seeds the means are, where some cell has more of them: ` over the 3 of 5 seeds …`.
+    """
 
     student: str | None
     group: str | None
@@ -42,17 +45,22 @@ class Pick:
     test_mean: float
     best_on_test: str
     says: str
+    over: str = ""
 
 
 @dataclass(frozen=True)
 class LeaveOneSeedOut:
-    """Pick on all seeds but one, score on the one left out: "the best cell" without the winner's curse."""
+    """Pick on all seeds but one, score on the one left out: "the best cell" without the winner's curse.
+
+    `over` is as of `Pick`.
+    """
 
     student: str | None
     group: str | None
     mean: float
     naive_mean: float
     picks: tuple[str, ...]
+    over: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,7 +146,7 @@ def best_cells(
             mean, chosen = leave_one_seed_out(common)
             names = tuple(runs.cells[cells[position]] for position in chosen)
             naive = float(common.mean(axis=1).max())
-            left_out.append(LeaveOneSeedOut(*who, sign * mean, sign * naive, names))
+            left_out.append(LeaveOneSeedOut(*who, sign * mean, sign * naive, names, _in_common(values)))
             expected = expected_optimism(common)
             optimism.append(Optimism(*who, len(cells), common.shape[1], expected))
     if not found:
@@ -258,13 +266,23 @@ def _pick(
     top = cells[int(np.argmax(sign * test))]
     mean = float(test[cells.index(chosen)])
     say = question.phrasing
-    says = f"{by} picks {runs.cells[chosen]} {among(len(cells))}: {say.words} {say.number(mean)}"
+    over = _in_common(runs.values[cells]) if question.plan.test != "unpaired" else ""
+    says = f"{by} picks {runs.cells[chosen]} {among(len(cells))}: {say.words} {say.number(mean)}{over}"
     if top != chosen:
         says += f"; {runs.cells[top]} has the best {say.words} ({say.number(float(test[cells.index(top)]))})"
         says += ", but choosing it for that would be choosing on test"
     return Pick(
-        *who, len(cells), by, runs.cells[chosen], mean, runs.cells[top], says[:1].upper() + says[1:] + "."
+        *(*who, len(cells), by, runs.cells[chosen], mean, runs.cells[top]),
+        says[:1].upper() + says[1:] + ".",
+        over,
     )
+
+
+def _in_common(values: Floats) -> str:
+    """That means are over fewer seeds than some cell has, as all are to have them; "" if they are not."""
+    there = ~np.isnan(values)
+    shared, most = int(there.all(axis=0).sum()), int(there.sum(axis=1).max(initial=0))
+    return "" if shared == most else f" over the {shared} of {most} seeds that all of the cells have"
 
 
 def among(cells: int, *, left: bool = False) -> str:

@@ -150,6 +150,17 @@ def refuse_dependence(studies: list[Effects]) -> list[str]:
                 f"{first.study} and {second.study} share {len(both)} runs (equal weights, to the last bit)",
                 hint="a run does not replicate itself: give the second study other seeds",
             )
+        if alike := _equal_results(first.runs, second.runs):
+            named = ", ".join(alike[:3]) + ", …" * (len(alike) > 3)
+            told = (
+                f"{first.study} and {second.study} have equal results of {named} at every seed that both "
+                "have, to the last digit: one set of runs, or the same trainings again"
+            )
+            if set(alike) == set(first.cells) & set(second.cells):
+                raise TableError(
+                    told, hint="a run does not replicate itself: give the second study other seeds"
+                )
+            warnings.append(f"{told}; what uses them does not compare independent studies")
         seeds = set(first.runs.seeds) & set(second.runs.seeds)
         if seeds:
             shown = ", ".join(map(str, sorted(seeds)[:5])) + (", …" if len(seeds) > 5 else "")
@@ -170,6 +181,26 @@ def refuse_dependence(studies: list[Effects]) -> list[str]:
     if smoke:
         warnings.insert(0, "SMOKE RUNS: shrunken and synthetic; these numbers say nothing about any method")
     return warnings
+
+
+_COPIES = 3
+"""At so many seeds of a cell equal results are no chance."""
+
+
+def _equal_results(first: Runs, second: Runs) -> list[str]:
+    """The cells of both whose results are equal at every seed that both have, and not all one number."""
+    seeds = sorted(set(first.seeds) & set(second.seeds))
+    one, other = ([list(runs.seeds).index(seed) for seed in seeds] for runs in (first, second))
+    found = []
+    for cell in first.cells:
+        if cell in second.index:
+            a = first.values[first.index[cell]][one]
+            b = second.values[second.index[cell]][other]
+            there = ~np.isnan(a) & ~np.isnan(b)
+            a, b = a[there], b[there]
+            if len(a) >= _COPIES and len(set(a.tolist())) > 1 and np.array_equal(a, b):
+                found.append(cell)
+    return found
 
 
 def no_verdict(effects: Iterable[Effect]) -> str | None:
