@@ -102,6 +102,17 @@ def test_a_cross_gets_an_arm_each_and_says_what_is_not_identifiable():
     assert "T at α = 0.5: an effect" in found.says
 
 
+def test_an_incomplete_grid_is_no_cross():
+    """A grid and one cell more: the interaction is there to be tested, and is not."""
+    points = [(1, 0.1), (1, 0.5), (4, 0.1), (4, 0.5), (2, 0.5)]
+    found = factorial(cells(points, 5, seed=3, effect=1.0))
+    assert found.design == "arms"
+    assert "The grid of T and α is not complete: their interaction is not tested." in found.says
+    assert "not identifiable" not in found.says
+    staircase = factorial(cells([(1, 0.1), (2, 0.1), (2, 0.5), (4, 0.5)], 5, seed=3, effect=1.0))
+    assert "not identifiable" in staircase.says
+
+
 def several(seed: int, sets: int = 8) -> pd.DataFrame:
     """As many methods of two temperatures each, on seeds of their own level; no temperature does anything."""
     parts = [cells([(2.0, 0.5), (4.0, 0.5)], 5, seed=1000 * seed + at) for at in range(sets)]

@@ -17,8 +17,9 @@ looks multiply p-values by their number (Bonferroni), which holds for any test.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -220,6 +221,8 @@ def _factorial(
     looks = max(1, len(question.plan.interim))
     is_cross = design == "arms" and len(temperatures) > 1 and len(weights) > 1
     cross = f" The cells form a cross, not a grid: the interaction of T and {symbol} is not identifiable."
+    if _has_square(at):
+        cross = f" The grid of T and {symbol} is not complete: their interaction is not tested."
     return Factorial(
         student=key["student"] or None,
         group=key["group"] or None,
@@ -324,6 +327,14 @@ def repeated_measures(data: Floats, basis: Floats, effect: str = "", cells: tupl
         p_uncorrected=float(special.fdtrc(q, q * (n - 1), F)),
         p=float(special.fdtrc(df_effect, df_error, F)),
     )
+
+
+def _has_square(at: Collection[tuple[float, float]]) -> bool:
+    """Whether two temperatures have two weights in common: there is an interaction, complete grid or not."""
+    own: dict[float, set[float]] = {}
+    for T, weight in at:
+        own.setdefault(T, set()).add(weight)
+    return any(len(one & other) > 1 for one, other in combinations(own.values(), 2))
 
 
 def _adjusted(tests: Sequence[FTest], looks: int) -> list[float | None]:
