@@ -160,7 +160,6 @@ def refuse_dependence(studies: list[Effects]) -> list[str]:
                 raise TableError(
                     told, hint="a run does not replicate itself: give the second study other seeds"
                 )
-            warnings.append(f"{told}; what uses them does not compare independent studies")
         seeds = set(first.runs.seeds) & set(second.runs.seeds)
         if seeds:
             shown = ", ".join(map(str, sorted(seeds)[:5])) + (", …" if len(seeds) > 5 else "")
@@ -168,6 +167,8 @@ def refuse_dependence(studies: list[Effects]) -> list[str]:
                 f"{first.study} and {second.study} both use the seeds {shown}: where they share data and "
                 "code, these runs share splits and batches; the intervals take the studies as independent"
             )
+        if alike:
+            warnings.append(f"{told}; what uses them does not compare independent studies")
         if first.modes != second.modes and first.modes and second.modes:
             warnings.append(
                 f"{first.study} is of mode {', '.join(sorted(first.modes))}, {second.study} of "
