@@ -34,7 +34,7 @@ def says_on_what(column: str) -> bool:
     """Whether a column says, by its name, on what a result was measured: `split`, `lang`, `eval_set`."""
     about = [word for word in words_of(column) if word not in ("name", "id")]
     if len(about) == 1:
-        return about[0] in _ON_WHAT or about[0] in _PARTS or about[0] in _WHOLE
+        return about[0] in (*_ON_WHAT, "data") or about[0] in _PARTS or about[0] in _WHOLE
     if about and about[0] in _OF_A_TEST and set(about[1:]) <= _MEASURED:
         return True
     return len(about) == 2 and about[0] in ("data", "target") and about[1] in _PARTS | {"dataset"}
@@ -42,7 +42,7 @@ def says_on_what(column: str) -> bool:
 
 _DATA = re.compile(
     r"(?:tiny|mini|tiered|longtailed)?"
-    r"(?:cifar(?:10|100)?|imagenet|imagenette|imagewoof|stl10|svhn|e?k?mnist|fashionmnist|cinic10|"
+    r"(?:cifar(?:10|100)?|c100?|in1k|in100|tinyin|imagenet|imagenette|imagewoof|stl10|svhn|e?k?mnist|fashionmnist|cinic10|"
     r"(?:caltech)?cub(?:200)?(?:2011)?|(?:stanford)?(?:cars|dogs)(?:196|120)?|(?:fgvc)?aircrafts?|"
     r"(?:oxford)?(?:iiit)?(?:flowers?|pets?)(?:17|102)?|food101|dtd|caltech(?:101|256)|places(?:205|365)?|sun397|"
     r"inat(?:uralist)?|eurosat|resisc45|pcam|gtsrb|celeba|vggface2?|lfw|ms1m|"

@@ -338,7 +338,8 @@ class Names:
         parts = runs.cells[cell].split("/")
         for word in self._named:
             if word in parts or same(method, word.removeprefix("method=")):
-                return (word, "") if word in parts else (spelling(method), own)
+                averaged = own if own.startswith("averaged ") else ""
+                return (word, averaged) if word in parts else (spelling(method), own)
         return (method, own) if method == "baseline" else (runs.cells[cell], "")
 
 

@@ -88,3 +88,23 @@ def test_what_fell_is_no_number_of_seeds(rigorkd, tmp_path):
     assert [cell["n"] for cell in audited(rigorkd, path, lone)["cells"]] == [3, 3]
     single = rows.replace("one seed diverged; mean of 2", "one seed")
     assert [cell["n"] for cell in audited(rigorkd, path, single)["cells"]] == [3, 3], "its ± is of several"
+
+
+@pytest.mark.parametrize("mark", ["†", "*", "¹"])
+@pytest.mark.parametrize("words", ["over 1 run", "single run", "Single run.", "a single seed", "1 run"])
+def test_a_footnote_of_one_run_is_one_seed_among_means(rigorkd, tmp_path, mark, words):
+    shown = "\\*" if mark == "*" else mark
+    table = (
+        "Averaged over 5 runs.\n\n| Method | Acc |\n|---|---|\n| KD | 73.33±0.25 |\n"
+        f"| CRD{shown} | 75.51 |\n| DKD | 76.32±0.12 |\n\n{shown} {words}\n"
+    )
+    found = audited(rigorkd, tmp_path / "t.md", table)
+    assert [cell["n"] for cell in found["cells"]] == [5, 1, 5]
+
+
+def test_a_raised_footnote_far_away_is_of_its_own_table(rigorkd, tmp_path):
+    path = tmp_path / "t.md"
+    first = ROWS.format("CRD ¹", "76.32") + "\n¹ Single run.\n\n" + "Some text.\n\n" * 9
+    found = audited(rigorkd, path, first + ROWS.format("CRD", "76.32"), *ASKED, "--line", "27")
+    assert found["seeds_assumed"]
+    assert "Single run" not in json.dumps(found)

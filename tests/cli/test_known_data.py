@@ -64,3 +64,27 @@ def test_what_tells_methods_apart_is_not_averaged_over_by_accident(rigorkd, tmp_
     done = rigorkd("analyze", path, "--average", "method")
     assert done.returncode == 2
     assert "it tells the runs apart" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("heading", ["data_name", "bench"])
+def test_baselines_of_several_data_sets_say_what_each_is_averaged_over(rigorkd, tmp_path, heading):
+    rows = [
+        f"{where},{method},{T},{seed},{60 + 9 * i + len(method) + seed / 3 + seed * len(T) / 40:.2f}"
+        for i, where in enumerate(("ours", "theirs"))
+        for method, own in (("KD", ("1", "4", "8")), ("CRDs", ("",)))
+        for T in own
+        for seed in range(5)
+    ]
+    path = tmp_path / "runs.csv"
+    path.write_text("\n".join([f"{heading},way,tau,seed,acc", *rows]) + "\n")
+    asked = ("analyze", path, "--cell", f"way,tau,{heading}", "--average", "tau", "--baseline", "KD")
+    told = " ".join(rigorkd(*asked, "--all").stdout.split())
+    assert "Gains over KD averaged over T = 1, 4 and 8 (exploratory)" in told
+    assert "each cell minus KD averaged over T = 1, 4 and 8" in told
+    says = [
+        c["says"]
+        for f in json.loads(rigorkd(*asked, "--format", "json").stdout)["families"]
+        for c in f["comparisons"]
+    ]
+    assert all("over KD averaged over T = 1, 4 and 8" in one for one in says if " over KD" in one)
+    assert any(" over KD" in one for one in says)

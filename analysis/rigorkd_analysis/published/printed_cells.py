@@ -33,6 +33,7 @@ from rigorkd_analysis.published.printed_nearly import (
     may_head,
     numbers_in,
 )
+from rigorkd_analysis.published.printed_seeds import ABOUT
 from rigorkd_analysis.published.printed_spread import spread_name
 from rigorkd_analysis.published.spread_words import meant_by
 from rigorkd_analysis.table_error import TableError
@@ -415,11 +416,6 @@ def pasted_table(
 
 
 _TABLE = r"(?:[a-zA-Z]*table|longtable)\*?"
-_ABOUT = re.compile(
-    r"±|\\pm|\+/?-|mean|averag|error bar|parenthes|bracket|report|\bseeds\b|\bruns\b|\btrials\b|\bn\s*=",
-    re.IGNORECASE,
-)
-"""What a text beside a table speaks of that says what its means and spreads are."""
 _ABOVE, _BELOW = 8, 4
 """Lines of text around a table that may be about it."""
 
@@ -452,7 +448,7 @@ def caption_of(text: str, lines: Sequence[int]) -> str:
             if line.startswith("#"):
                 break
     parts = "\n".join(above[::-1]), "\n".join(below)
-    return "\n".join(part for part in parts if _ABOUT.search(part))
+    return "\n".join(part for part in parts if ABOUT.search(part))
 
 
 def _lines_apart(row: Lined) -> list[Lined]:

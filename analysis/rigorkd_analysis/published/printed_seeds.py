@@ -41,6 +41,7 @@ _SIGNS = {
     "‡": r"(?:‡|\\ddag(?:ger)?\b)",
     "§": "§",
     "¶": "¶",
+    **dict(zip("¹²³", "¹²³", strict=True)),
 }
 _ANY = "|".join(_SIGNS.values())
 _SIZE = r"\\(?:textsuperscript|footnotesize|scriptsize|small|tiny|item|noindent)\b"
@@ -48,6 +49,12 @@ _RAISED = rf"(?:[\s{{}}$^_]|\\\\|<sup>|{_SIZE})*"
 _FOOTNOTE = re.compile(rf"(?!\s*\*\s)[\s*_]*{_RAISED}(?P<sign>{_ANY})(?!\*)")
 """How a line begins that is about numbers with a mark: `†: of`, `$^*$ of`; with `* of` one of a list does."""
 _MARKED = re.compile(rf"^{_RAISED}(?P<sign>{_ANY})|(?P<end>{_ANY}){_RAISED}(?:</sup>)?\s*$")
+ABOUT = re.compile(
+    r"±|\\pm|\+/?-|mean|averag|error bar|parenthes|bracket|report|\bseeds\b|\bruns\b|\btrials\b|\bn\s*=|"
+    r"\b(?:1|one|single)[\s-]+(?:seed|run|trial)\b",
+    re.IGNORECASE,
+)
+"""What a text beside a table speaks of that says what its means and spreads are."""
 _MOST = 100
 """Seeds that a paper may have; a larger number counts images."""
 
