@@ -156,8 +156,9 @@ class Plan:
         added: cells that were not in that plan: their gains, and contrasts that use them, are exploratory.
         looks: numbers of seeds at which this study was analysed before.
         looks_at_added: those of the looks that met a cell which was added since the first, by its name, in
-            the order in which they were added.
-        seeds_of_looks: which seeds looks at so many were at, where these are not the first ones.
+            the order in which they were added; `looks_before_added` are those that came before that.
+        seeds_of_looks: which seeds looks at so many were at, where these are not the first ones;
+            `metrics_of_looks` by which other metrics they were.
         sequential: judge with the anytime-valid test as well.
         c2: mixture constant of the anytime-valid test.
         selection_seeds: seeds kept for choosing a cell; verdicts then use the other seeds alone.
@@ -166,7 +167,8 @@ class Plan:
         images_per_seed: every seed was tested on images of its own, so that seeds alone are over new images.
         classes: how many classes the data have, for what is near chance; None takes the column `classes`.
         largest_class: the share of the largest class of the test images, which a constant answer gets right.
-        teachers: test accuracies of teachers that are no rows of the table, by name.
+        teachers: test accuracies of teachers that are no rows of the table, by name; `teacher_seeds` are
+            the seeds of these, in their order, of teachers that were trained anew at each.
         secondary: further metrics, whose gains are reported as secondary and corrected by themselves.
         doubted: what is wrong with the data of every comparison, a warning of each.
     """
@@ -195,13 +197,16 @@ class Plan:
     test_images: int | None = None
     classes: int | None = None
     teachers: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    teacher_seeds: tuple[tuple[str, tuple[int, ...]], ...] = ()
     secondary: tuple[str, ...] = ()
     doubted: str = ""
     images_per_seed: bool = False
     looks_at_added: tuple[tuple[str, tuple[int, ...]], ...] = ()
     demoted: str = ""
     largest_class: float | None = None
+    looks_before_added: tuple[tuple[str, tuple[int, ...]], ...] = ()
     seeds_of_looks: tuple[tuple[int, str], ...] = ()
+    metrics_of_looks: tuple[tuple[int, str], ...] = ()
 
     def __post_init__(self) -> None:
         for name, words in _WORDS.items():
@@ -245,19 +250,18 @@ class Plan:
         if not earlier:
             return None
         which = dict(self.seeds_of_looks)
-        named = [f"{look} (seeds {which[look]})" for look in earlier if look in which]
+        by = {look: f" by {metrics}" for look, metrics in self.metrics_of_looks}
+        named = [f"{look}{by.get(look, '')} (seeds {which[look]})" for look in earlier if look in which]
         # last: a number behind brackets reads as if it went on with what is in them
-        plain = ", ".join(str(look) for look in earlier if look not in which)
+        plain = ", ".join(f"{look}{by.get(look, '')}" for look in earlier if look not in which)
         told = ", and ".join(filter(None, (plain, ", ".join(named))))
         return f"repeated look, not valid at alpha: analysed before at n = {told}"
 
     def later_than_a_look(self, cell: str) -> str:
         """That a cell was added when others had been looked at, "" of any other."""
-        met = dict(self.looks_at_added).get(cell, self.looks)
-        # those since are the last of all; one of them may have been of as many seeds as one before
-        if not (before := sorted(set(self.looks[: len(self.looks) - len(met)]))):
+        if not (before := dict(self.looks_before_added).get(cell, ())):
             return ""
-        seen = ", ".join(map(str, before))
+        seen = ", ".join(map(str, sorted(set(before))))
         return f"added after a look at n = {seen}: results were known when it was asked for"
 
     def between_looks(self, now: int) -> str | None:

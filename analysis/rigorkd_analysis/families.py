@@ -41,6 +41,7 @@ from rigorkd_analysis.verdicts import (
     directed,
     verdict,
 )
+from rigorkd_analysis.wording import seeds_listed
 
 #: A design whose detectable effect is this many standard deviations of the difference decides nothing.
 ABSURD_DZ = 4.0
@@ -356,7 +357,7 @@ def _warnings(
     diverged = runs.diverged[cells]
     if diverged.any():
         lost = [
-            f"{runs.cells[cell]} {_listed(_seeds_of(runs, row))}"
+            f"{runs.cells[cell]} {seeds_listed(_seeds_of(runs, row))}"
             for cell, row in zip(cells, diverged, strict=True)
             if row.any()
         ]
@@ -365,7 +366,9 @@ def _warnings(
     missing = np.asarray(there.any(axis=0) & ~(there | diverged).all(axis=0))
     if missing.any() and plan.test != "unpaired":
         lack = "lacks" if missing.sum() == 1 else "lack"
-        out.append(f"missing pairs: {_listed(_seeds_of(runs, missing))} {lack} a run in some of the cells")
+        out.append(
+            f"missing pairs: {seeds_listed(_seeds_of(runs, missing))} {lack} a run in some of the cells"
+        )
     if n < 2 and plan.test == "paired" and (there.sum(axis=1) >= 2).all():
         out.append(
             "its cells have no two seeds in common; if that is by design, --unpaired compares the runs "
@@ -451,11 +454,6 @@ def test_images(runs: Runs, cells: Sequence[int]) -> int | None:
 
 def _seeds_of(runs: Runs, which: NDArray[np.bool_]) -> tuple[int, ...]:
     return tuple(seed for seed, flag in zip(runs.seeds, which, strict=True) if flag)
-
-
-def _listed(seeds: tuple[int, ...]) -> str:
-    shown = ", ".join(map(str, seeds[:10])) + (", …" if len(seeds) > 10 else "")
-    return f"seed {shown}" if len(seeds) == 1 else f"seeds {shown}"
 
 
 def _lengths(runs: Runs, part: Hypothesis) -> str:

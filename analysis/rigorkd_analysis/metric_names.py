@@ -61,6 +61,12 @@ _SETTINGS = {
 """Beside `loss` the words of a method's setting: `loss_weight`, `w_loss` and `loss_fn` are no results."""
 _LOSSES = {"loss", "ce", "kl", "mse", "mae", "nll", "l1", "l2", "verlust", "perte"}
 
+_COSTS = {
+    "seconds", "sec", "s", "ms", "hours", "h", "minutes", "time", "latency", "throughput", "params",
+    "parameters", "macs", "flops", "millions", "memory", "mem", "vram", "gb", "gib", "mb", "mib", "bytes",
+    "size", "energy", "kwh", "power", "epochs", "steps",
+}  # fmt: skip
+
 _UNITS = {"ms": " ms", "seconds": " s", "millions": " M"}
 
 
@@ -130,6 +136,11 @@ def is_metric(name: str) -> bool:
 def is_percentage(metric: str, largest: float) -> bool:
     """Whether values of this metric are percentages, so that a difference is in points."""
     return any(token in _PERCENT for token in words_of(metric)) and 1.5 < largest <= 100.0
+
+
+def is_cost(metric: str) -> bool:
+    """Whether a metric says what a run took, and nothing of how well it does: seconds, memory, parameters."""
+    return not _COSTS.isdisjoint(words_of(metric))
 
 
 def is_accuracy(metric: str) -> bool:

@@ -6,7 +6,7 @@ chance, verdicts compare noise, and whatever shows these says that first.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from rigorkd_analysis.runs import Runs
 from rigorkd_analysis.stats.moments import Floats, Moments, mean_interval
 from rigorkd_analysis.stats.new_images import Predictions, PredictionSource
 from rigorkd_analysis.table_error import TableError
-from rigorkd_analysis.wording import distils
+from rigorkd_analysis.wording import distils, seeds_listed
 
 AT_CHANCE = "AT CHANCE"
 """How the warning begins that what is compared has learnt nothing."""
@@ -222,7 +222,8 @@ def _teachers(
     for name, value in known.items():
         if guess is not None and guess.is_near(value):
             yield f"{called[name]} is near chance ({value:.4g}): it has nothing to teach"
-    students: dict[tuple[str, str], None] = {}
+    weaker: dict[tuple[str, str], str] = {}
+    at_seed = _by_seed(question, known)
     for cell in distilled(runs):
         named = runs.text("teacher", cell)
         # one on other data tells nothing of it; those of a study's plan are no cells, and known by name
@@ -234,13 +235,37 @@ def _teachers(
             baseline = matcher.of(cell)
         except TableError:
             continue
-        if teacher is not None and baseline in mean and known[teacher] <= mean[baseline]:
-            students[teacher, runs.cells[baseline]] = None
-    for teacher, student in students:
-        yield (
-            f"{called[teacher]} ({known[teacher]:.4g}) is no better than its student without it, "
-            f"{student} ({mean[runs.position(student)]:.4g})"
-        )
+        if teacher is None or baseline not in mean:
+            continue
+        below = [
+            seed
+            for seed, value in at_seed.get(teacher, {}).items()
+            if seed in runs.seeds and value <= runs.values[baseline, runs.seeds.index(seed)]
+        ]
+        if known[teacher] <= mean[baseline]:
+            weaker[teacher, runs.cells[baseline]] = ""
+        elif below:
+            weaker[teacher, runs.cells[baseline]] = f" at {seeds_listed(below)}"
+    for (teacher, student), where in weaker.items():
+        average, bare = f"{known[teacher]:.4g}", f"{mean[runs.position(student)]:.4g}"
+        than = "is no better than its student without it, "
+        if where:
+            yield f"{called[teacher]} {than}{student},{where} (on average {average} against {bare})"
+        else:
+            yield f"{called[teacher]} ({average}) {than}{student} ({bare})"
+
+
+def _by_seed(question: Question, teachers: Iterable[str]) -> dict[str, dict[int, float]]:
+    """The accuracy at each seed of those teachers that were trained anew at each."""
+    runs, plan = question.runs, question.plan
+    values, seeds = dict(plan.teachers), dict(plan.teacher_seeds)
+    out = {name: dict(zip(seeds[name], values[name], strict=True)) for name in seeds if name in values}
+    for name in teachers:
+        if name in runs.index:
+            row = runs.values[runs.index[name]]
+            if np.unique(row[~np.isnan(row)]).size > 1:  # one fixed teacher has one value at all seeds
+                out[name] = {s: float(v) for s, v in zip(runs.seeds, row, strict=True) if not np.isnan(v)}
+    return out
 
 
 def _trivial_top5(question: Question, classes: int | None, metrics: list[str]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rigorkd_analysis.analysis_plan import TABLE_CONDITIONS, Pair, Plan
+from rigorkd_analysis.analysis_plan import LABEL_NOISE, TABLE_CONDITIONS, Pair, Plan
 from rigorkd_analysis.baseline_matching import Matcher
 from rigorkd_analysis.families import build_family, cautioned, images_of, on_images
 from rigorkd_analysis.hypotheses import all_gains, all_pairs, averages, resolve
@@ -237,7 +237,8 @@ def _secondary(table: pd.DataFrame, plan: Plan) -> tuple[list[Secondary], list[s
             matcher = Matcher(runs, plan.baselines, plan.contrasts)
             gains = all_gains(runs, matcher)
         except TableError as error:
-            skipped.append(f"the secondary metric {metric} is left out: {error.message}")
+            why = error.message.replace(f"the metric {metric!r}", "it")
+            skipped.append(f"the secondary metric {metric} is left out: {why}")
             continue
         if gains:
             own = replace(plan, metric=metric, goal=goal, sesoi=None, inference="seeds")
@@ -371,7 +372,8 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
             f"{_first(alone)} {has} no baseline{same}, and so no gain: only what was asked to be compared "
             f"with {it} says something of {it}"
         )
-    out += [f"conditioned on {item}" for item in plan.conditioned_on if "fixed teacher" in item]
+    fixed = (item for item in plan.conditioned_on if "fixed teacher" in item or item.endswith(LABEL_NOISE))
+    out += [f"conditioned on {item}" for item in fixed]
     out += [item for item in plan.conditioned_on if item.startswith("nothing was validated")]
     if not found:
         why = ": there is only one cell" if len(runs.cells) == 1 else ""

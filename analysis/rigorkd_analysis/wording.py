@@ -112,6 +112,12 @@ _BITS = 8
 """So many decimals behind the last one that is shown are no part of a result."""
 
 
+def seeds_listed(seeds: Sequence[int]) -> str:
+    """`seed 3`, `seeds 3, 5`; of more than ten the first ones."""
+    shown = ", ".join(map(str, seeds[:10])) + (", …" if len(seeds) > 10 else "")
+    return f"seed {shown}" if len(seeds) == 1 else f"seeds {shown}"
+
+
 def number_text(value: float | None, decimals: int, signed: bool = False, *, bound: bool = False) -> str:
     """A value with a true minus sign, and none before 0; "–" for None.
 

@@ -10,6 +10,7 @@ import click
 
 from rigorkd.cli.options import (
     aside,
+    baselines_option,
     goal_option,
     interim_option,
     reading_of,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 @click.option("--metric", help="Column to judge  [default: the protocols', or test_top1]")
 @goal_option
+@baselines_option
 @click.option("--sesoi", type=float, help="Smallest difference of interest  [default: the protocols']")
 @click.option("--alpha", type=float, default=0.05, show_default=True, help="Error rate over a family.")
 @click.option(
@@ -171,7 +173,7 @@ def _with_publication(
     given = {key: value for key, value in asked.items() if key in ("goal", "sesoi") and value is not None}
     default = Plan()
     changed = {key: asked[key] for key in ("alpha", "correction") if asked[key] != getattr(default, key)}
-    question = Question(**given, **changed, interim=interim)
+    question = Question(**given, **changed, baselines=asked["baselines"], interim=interim)
     result = compare_with(found, published, question, plan, asked["metric"])
     own = [*_at_chance([opened], plan), *told_by([opened])]
     known = {*result.warnings, *(f"{found.name}: {text}" for text in result.warnings)}
@@ -252,10 +254,10 @@ def _compared(
             return at(rows, error) if error.row is not None else str(rows.file)
 
         with located(where):
-            result = compare_published(named(studies, (), plan.metric)[0], table, plan)
+            result = compare_published(named(studies, (), plan)[0], table, plan)
     else:
         with located(lambda _: "compare"):
-            found = named(studies, rename, plan.metric)
+            found = named(studies, rename, plan)
             result = (
                 compare_studies(found[0], found[1], plan)
                 if len(found) == 2

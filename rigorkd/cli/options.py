@@ -54,17 +54,18 @@ goal_option = click.option(
 interim_option = click.option(
     "--interim", is_flag=True, help="Judge a study before its planned runs are there; that is a look."
 )
+baselines_option = click.option(
+    "--baseline",
+    "baselines",
+    multiple=True,
+    metavar="CELL",
+    help="Judge cells against this one, on its data. A method's word (scratch) or COLUMN=VALUE (alpha=0) "
+    "takes for each the one that shares all else. Repeatable.",
+)
 _QUESTION = (
     click.option("--metric", help="Column to judge  [default: the protocol's, or test_top1]"),
     goal_option,
-    click.option(
-        "--baseline",
-        "baselines",
-        multiple=True,
-        metavar="CELL",
-        help="Judge cells against this one, on its data. A method's word (scratch) or COLUMN=VALUE (alpha=0) "
-        "takes for each the one that shares all else. Repeatable.",
-    ),
+    baselines_option,
     click.option("--sesoi", type=float, help="Smallest effect size of interest, in units of the metric."),
     click.option(
         "--seeds",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from rigorkd.launch.display import PlainConsole
     from rigorkd.launch.planning import Plan
+    from rigorkd.protocol.schema import Analysis
 
 
 @click.command(short_help="Show cells, runs, cost and detectable gains; train nothing.")
@@ -147,10 +148,10 @@ def plan(
     if form == "json":
         click.echo(unhidden(json.dumps(made.document(), indent=1, ensure_ascii=False)))
     else:
-        _show(made)
+        _show(made, loaded.spec.analysis)
 
 
-def _show(made: Plan) -> None:
+def _show(made: Plan, asked: Analysis) -> None:
     from rich import box
     from rich.table import Table
 
@@ -205,8 +206,19 @@ def _show(made: Plan) -> None:
     else:
         disk = "" if cost.disk_bytes is None else f", {cost.disk_bytes / 1e6:,.1f} MB on disk"
         tell(f"cost: {duration(cost.seconds)}{disk} ({cost.basis})")
+    _show_names(asked, tell)
     _show_detectable(made, tell)
     _show_designs(made, tell)
+
+
+def _show_names(asked: Analysis, tell: Callable[[str], None]) -> None:
+    """What the verdicts on named contrasts are about: a name that says the reverse reads as the finding."""
+    from rigorkd_analysis.metric_names import goal_of
+
+    side = "above" if goal_of(asked.metric, asked.goal) == "max" else "below"
+    for one in asked.contrasts:
+        if one.name and one.difference:
+            tell(f"contrast “{one.name}”: {one.difference}; “better” says that it is {side} 0")
 
 
 def _model(cell: dict[str, Any]) -> str:

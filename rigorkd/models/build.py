@@ -6,6 +6,7 @@ of classes but otherwise fits.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.lazy import LazyModuleMixin
 
 from rigorkd.errors import InputError
 from rigorkd.models.cifar_networks import cifar_network
@@ -73,7 +75,7 @@ def build(
     make = _maker(wanted)
     try:
         with seeded(seed):
-            network = make(classes)
+            network = _shaped(make(classes), wanted)
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:
         raise InputError(
             f"model {model.name} cannot be built for images of {size}×{size} pixels: {first_line(error)}"
@@ -82,7 +84,7 @@ def build(
     _require_logits(network, wanted, classes)
     if weights in _PUBLISHED:
         with seeded(seed):
-            head = head_of(network, make(classes + 1))
+            head = head_of(network, _shaped(make(classes + 1), wanted))
             state = _published(wanted, network, str(weights))
         if keep_head:
             _require_head(state, head, str(weights), classes)
@@ -92,7 +94,7 @@ def build(
         head = frozenset()
         if differences(network, state, head, keep_head=True):
             with seeded(seed):
-                head = head_of(network, make(classes + 1))
+                head = head_of(network, _shaped(make(classes + 1), wanted))
                 state = _refitted(wanted, network, state, str(weights), head)
         load_weights(
             network,
@@ -103,6 +105,16 @@ def build(
             hint=lambda: belongs_to(state, channels=channels),
         )
     return network.train()
+
+
+def _shaped(network: nn.Module, wanted: _Wanted) -> nn.Module:
+    """The network, whose lazy layers take their shapes, and draw their weights, here and not at the first
+    images: those of a seed would depend on what was drawn before."""
+    if any(isinstance(one, LazyModuleMixin) and one.has_uninitialized_params() for one in network.modules()):
+        # whatever is wrong with it, the check of its answers says
+        with contextlib.suppress(Exception), torch.no_grad():
+            network.eval()(torch.zeros(1, wanted.channels, wanted.size, wanted.size))
+    return network
 
 
 def _require_head(state: State, head: frozenset[str], tag: str, classes: int) -> None:

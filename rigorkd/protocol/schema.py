@@ -416,6 +416,15 @@ class Contrast(Frozen):
         """The key that says what is asked: `pair`, `trend`, …"""
         return next(kind for kind in _CONTRASTS if getattr(self, kind) is not None)
 
+    @property
+    def difference(self) -> str:
+        """Which difference it is, whose sign its verdict is about; "" of weights, and of several together."""
+        if self.pair is not None:
+            return f"{self.pair[0]} minus {self.pair[1]}"
+        if self.difference_of_gains is not None:
+            return f"the gain of {self.difference_of_gains[0]} minus that of {self.difference_of_gains[1]}"
+        return "" if self.trend is None else f"the change as {self.trend.over} grows"
+
     def cells(self) -> tuple[str, ...]:
         """Every cell that the contrast names."""
         named = self.pair or self.difference_of_gains or self.all_of or tuple(self.weights or ())

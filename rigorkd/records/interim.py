@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+from rigorkd_analysis.metric_names import is_cost
 
 from rigorkd.files import append_line, timestamp
 from rigorkd.records.untrusted import INTERIM, parse, read_bytes
@@ -34,6 +36,19 @@ class InterimAnalysis:
     metric: str
     time: str
     summary: bool = False
+
+    def tells_of(self, metric: str) -> bool:
+        """Whether whoever saw this knows something of the same runs' results by a metric.
+
+        The loss of a run tells of its accuracy, so seeds that are added after a look at either are added
+        after a look; what a run cost tells of neither.
+        """
+        return self.metric == metric or not (is_cost(self.metric) or is_cost(metric))
+
+    def complete_of(self, seeds: Collection[int]) -> int:
+        """How many of these seeds it met; of seeds that it met all, how many it was at."""
+        both = len(set(self.seeds).intersection(seeds))
+        return self.n if both == len(seeds) else min(self.n, both)
 
     @property
     def line(self) -> str:
@@ -95,11 +110,11 @@ def seen_before(
     now, found = set(seeds), []
     for look in looks:
         then = set(look.seeds)
-        if look.metric != metric or not then & now:
+        if not look.tells_of(metric) or not then & now:
             continue
         if then == now and look.n == n:
             break
-        found.append(look.n if then >= now else min(look.n, len(then & now)))
+        found.append(look.complete_of(now))
     return tuple(found)
 
 

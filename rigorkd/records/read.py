@@ -47,7 +47,7 @@ from rigorkd.records.study import (
     refuse_too_many,
     remembered_by,
 )
-from rigorkd.records.tidy import declared, tidy
+from rigorkd.records.tidy import declared, teacher_results, teacher_seeds, tidy
 from rigorkd.records.untrusted import (
     PROTOCOL,
     is_there,
@@ -115,6 +115,7 @@ class StudyTable:
     notes: tuple[str, ...] = ()
     classes: int | None = None
     teachers: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    teacher_seeds: tuple[tuple[str, tuple[int, ...]], ...] = ()
     planned_seeds: tuple[int, ...] = ()
     planned_under_0_1: bool = False
     removals: tuple[Removal, ...] = ()
@@ -176,7 +177,8 @@ def read_study(folder: Path) -> StudyTable:
         looks_asked=_looks_asked(folder, info, protocol),
         of_own_code=len(kept) if has_own_code(protocol) else 0,
         classes=_classes(protocol, examined),
-        teachers=_teachers(records),
+        teachers=teacher_results(records),
+        teacher_seeds=teacher_seeds(records, [cell.name for cell in protocol.cells if cell.per_seed]),
         planned_seeds=info.planned_seeds,
         planned_under_0_1=info.planned_under_0_1,
         removals=removed,
@@ -249,16 +251,6 @@ def misreported(record: Record) -> list[str]:
         if (said := record.metrics.get(name)) is not None
         and not math.isclose(said, value, rel_tol=1e-6, abs_tol=1e-9)
     ]
-
-
-def _teachers(records: list[Record]) -> tuple[tuple[str, tuple[float, ...]], ...]:
-    """The test top-1 of the teachers' finished runs, by the name of their cell."""
-    found: dict[str, list[float]] = {}
-    for record in records:
-        top1 = record.metrics.get("test_top1")
-        if record.fields.get("role") == "teacher" and top1 is not None:
-            found.setdefault(str(record.fields["cell"]), []).append(top1)
-    return tuple((name, tuple(values)) for name, values in sorted(found.items()))
 
 
 def _notes(stale: list[Stale]) -> list[str]:

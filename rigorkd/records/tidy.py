@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from rigorkd.methods.base import loss_weights
@@ -61,6 +61,28 @@ def declared(runs: Iterable[Run]) -> pd.DataFrame:
             }
         rows.append({**by_cell[cell.name], "seed": run.seed})
     return pd.DataFrame(rows, columns=list(DESCRIPTION))
+
+
+def teacher_results(records: Iterable[Record]) -> tuple[tuple[str, tuple[float, ...]], ...]:
+    """The test top-1 of the teachers' finished runs, by the name of their cell."""
+    return tuple((name, tuple(top1 for _, top1 in runs)) for name, runs in _of_teachers(records))
+
+
+def teacher_seeds(
+    records: Iterable[Record], per_seed: Collection[str]
+) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The seeds of `teacher_results`, of those teachers that are trained anew at each seed."""
+    found = _of_teachers(records)
+    return tuple((name, tuple(seed for seed, _ in runs)) for name, runs in found if name in per_seed)
+
+
+def _of_teachers(records: Iterable[Record]) -> list[tuple[str, list[tuple[int, float]]]]:
+    found: dict[str, list[tuple[int, float]]] = {}
+    for record in records:
+        top1 = record.metrics.get("test_top1")
+        if record.fields.get("role") == "teacher" and top1 is not None:
+            found.setdefault(str(record.fields["cell"]), []).append((int(record.fields["seed"] or 0), top1))
+    return sorted(found.items())
 
 
 def _row(record: Record) -> dict[str, Any]:

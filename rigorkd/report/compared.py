@@ -17,7 +17,7 @@ from rigorkd.errors import InputError
 from rigorkd.readers.leaving_out import NoSuchValueError
 from rigorkd.readers.raw import Reading
 from rigorkd.records.study import is_study
-from rigorkd.report.judging import Question
+from rigorkd.report.judging import Question, with_method
 from rigorkd.report.rows import Rows, read_rows
 from rigorkd.report.sentences import CHOICES, told_of_plan
 from rigorkd.report.sources import Source, from_sources, from_study
@@ -39,11 +39,16 @@ class Runs:
     source: Source
     path: Path
 
-    def study(self, name: str, renamed: Names, metric: str | None) -> Study:
-        """The study as it is compared on a metric (None: its own), told of earlier looks at it."""
+    def study(self, name: str, renamed: Names, asked: Plan) -> Study:
+        """The study as it is compared on a metric (None: its own), told of earlier looks at it.
+
+        The baselines that are asked for are its own ones' stead, by the names that all studies have.
+        """
         plan = self.source.plan
-        looks = self.source.with_looks(replace(plan, metric=metric or plan.metric)).looks
-        return Study(name, _renamed_table(self.source.table, renamed), replace(plan, looks=looks))
+        looks = self.source.with_looks(replace(plan, metric=asked.metric or plan.metric)).looks
+        table = replace(self.source, table=_renamed_table(self.source.table, renamed))
+        source, question = with_method(table, Question(baselines=asked.baselines))
+        return Study(name, source.table, question.onto(replace(plan, looks=looks)))
 
 
 @dataclass(frozen=True)
@@ -137,8 +142,9 @@ def _printed(rows: Rows, asked: Reading) -> Printed:
     return Printed(rows)
 
 
-def named(sources: Sequence[Runs], renamed: Names, metric: str | None = None) -> list[Study]:
-    """The studies under names of their own; `renamed` is for all but the first, `metric` the one compared."""
+def named(sources: Sequence[Runs], renamed: Names, asked: Plan) -> list[Study]:
+    """The studies under names of their own; `renamed` is for all but the first, `asked` says by which metric
+    and over which baselines they are compared."""
     own = [one.source.name for one in sources]
     paths = [one.path.absolute() for one in sources]
     for position, path in enumerate(paths):
@@ -146,7 +152,7 @@ def named(sources: Sequence[Runs], renamed: Names, metric: str | None = None) ->
             raise InputError(f"{sources[position].path} is given twice", hint="a study agrees with itself")
     names = own if len(set(own)) == len(own) else [str(one.path) for one in sources]
     return [
-        one.study(name, renamed if position else (), metric)
+        one.study(name, renamed if position else (), asked)
         for position, (one, name) in enumerate(zip(sources, names, strict=True))
     ]
 
@@ -183,6 +189,8 @@ def common_plan(sources: Sequence[Runs], asked: Plan) -> tuple[Plan, list[str]]:
             warnings.append(f"the smallest effect of interest differs ({told}); name one with --sesoi")
     else:
         warnings.append("the smallest effect of interest was given on the command line: exploratory")
+    if asked.baselines:
+        warnings.append(f"gains are over {' and '.join(asked.baselines)}, as --baseline asks")
     warnings += _other_dispatch(sources)
     warnings += _other_training(sources)
     return replace(asked, metric=metric, goal=goal, sesoi=sesoi), warnings

@@ -16,6 +16,7 @@ from rigorkd.report.sentences import (
     told_of_plan,
     unlike_new_data,
     unvalidated,
+    wrong_labels,
 )
 
 
@@ -25,19 +26,24 @@ def conditions(analysis: Analysis) -> tuple[str, ...]:
     return tuple(filter(None, (of_what(analysis), unlike_new_data(analysis), unvalidated(analysis))))
 
 
+def _said_once(analysis: Analysis) -> tuple[str, ...]:
+    """What a page says among its warnings: what became of the plan, and of labels on purpose."""
+    return tuple(filter(None, (wrong_labels(analysis), *told_of_plan(analysis.warnings))))
+
+
 def under_conditions(analysis: Analysis, blocks: Iterable[Block]) -> tuple[Block, ...]:
     """The blocks with tables whose captions say the conditions of the analysis.
 
-    What became of the plan stands among a page's warnings; it goes with a table that leaves the page.
+    What a page says once, among its warnings, goes with a table that leaves the page.
     """
-    told, alone = conditions(analysis), tuple(told_of_plan(analysis.warnings))
+    told, alone = conditions(analysis), _said_once(analysis)
     return tuple(_under(block, told, alone) for block in blocks)
 
 
 def caption_under_conditions(analysis: Analysis, caption: str) -> str:
     """The caption of a figure, which has no page around it, with all of them."""
     of_all = (chosen_in_caption(analysis), unlike_new_data(analysis), unvalidated(analysis))
-    return _said(caption, (*of_all, *told_of_plan(analysis.warnings)))
+    return _said(caption, (*of_all, *_said_once(analysis)))
 
 
 def banner_about(analysis: Analysis, shown: Iterable[str] | None) -> str:
@@ -74,7 +80,8 @@ def _said(caption: str, told: Iterable[str]) -> str:
     if not left:
         return caption
     said, star = caption.removesuffix(STARRED), STARRED * caption.endswith(STARRED)
-    return f"{said}{' ' * bool(said)}Note: {'; '.join(left)}.{star}"
+    end = "" if not said else " " if said.endswith((".", "!", "?")) else ". "
+    return f"{said}{end}Note: {'; '.join(left)}.{star}"
 
 
 def seconds_note(measured: Iterable[str]) -> str:

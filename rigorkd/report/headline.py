@@ -325,7 +325,9 @@ def _directions(analysis: Analysis, family: Family, found: list[Comparison]) -> 
         one = ("a positive difference", "a negative difference")
         several = (("positive", "positive"), ("negative", "negative"))
     if len(found) == 1:
-        return f", and it is {one[0] if up else one[1]}"
+        # a pair is of two cells and its name of one that beats another; of a trend's sign the name says less
+        told = found[0].stands_for if found[0].stands_for.startswith("fitted") else ""
+        return f", and it is {one[0] if up else one[1]}" + (f" ({told})" if told else "")
     if up in (0, len(found)):
         return f", each {one[0] if up else one[1]}"
     return f", {count(up, *several[0])} and {count(len(found) - up, *several[1])}"
@@ -415,7 +417,10 @@ def _in_all(analysis: Analysis, undecided: Sequence[Comparison]) -> str:
         spreads = [c.sd_diff for c in family.comparisons if id(c) in open_ and c.sd_diff]
         for sd in {min(spreads), max(spreads)} if spreads else ():  # more spread takes more seeds
             found.append(_or_most(seeds_to_decide(analysis.sesoi / sd, level, c2)))
-    return f" (then {_range(_seeds(min(found)), _seeds(max(found)))} in all)" if found else ""
+    there = max((c.n for c in undecided), default=0)
+    if max(found, default=0) <= there:  # what these seeds had the power for is not open for want of seeds
+        return ""
+    return f" (then {_range(_seeds(max(min(found), there + 1)), _seeds(max(found)))} in all)"
 
 
 def ways_to_add(analysis: Analysis, sequential: str, fresh: str) -> str:

@@ -22,7 +22,15 @@ from rigorkd.metrics import BY_NAME
 from rigorkd.readers.known_names import NAMED, PARAMETERS
 from rigorkd.records.interim import note_shown
 from rigorkd.report.rows import located
-from rigorkd.report.sentences import INTERIM, REPEATED, cells_are_left, chosen_of, mean_of, of_no_new_data
+from rigorkd.report.sentences import (
+    INTERIM,
+    REPEATED,
+    cells_are_left,
+    chosen_of,
+    mean_of,
+    of_no_new_data,
+    wrong_labels,
+)
 from rigorkd.report.sources import Source
 from rigorkd.text import count, is_float, some_of
 
@@ -151,7 +159,7 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
     from rigorkd_analysis import analyze, progress
 
     found = found.only(asked.seeds)
-    whole, asked = _with_method(found, replace(asked.spelt(found), without=found.meant(asked.without)))
+    whole, asked = with_method(found, replace(asked.spelt(found), without=found.meant(asked.without)))
     found = whole.leaving_out(asked.without)
     with located(found.where):
         plan = asked.of(found).onto(found.plan)
@@ -205,7 +213,7 @@ def _with_the_log(warning: str, found: Source) -> str:
     return f"{warning} ({shows_log(found.folder.name)})"
 
 
-def _with_method(found: Source, asked: Question) -> tuple[Source, Question]:
+def with_method(found: Source, asked: Question) -> tuple[Source, Question]:
     """A table without methods, in which a baseline is one word of a column of any name: that is the method.
 
     Averages are then of each method, and a teacher among its words is none of them. A column such as `subset`
@@ -280,9 +288,11 @@ def _fell_away(whole: Source, left: Source, asked: Question, plan: Plan) -> tupl
 def _with_cautions(result: Analysis, found: Source) -> Analysis:
     """The analysis whose every sentence says what is doubted of its runs, and what was chosen by hand.
 
-    So it does what each result is a mean over, and that the metric, or its epoch, was chosen on test data.
+    So it does what each result is a mean over, that labels were made wrong on purpose, and that the metric,
+    or its epoch, was chosen on test data.
     """
-    doubts, runs, over = found.doubted, found.judged_runs, mean_of(found.warnings)
+    doubts, runs = found.doubted, found.judged_runs
+    over = "; ".join(filter(None, (mean_of(found.warnings), wrong_labels(result))))
     chosen = (*chosen_of(found.warnings), *found.cautions)
 
     def of_metric(warnings: Iterable[str]) -> tuple[str, ...]:

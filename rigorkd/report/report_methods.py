@@ -238,7 +238,7 @@ def checklist(evidence: Evidence) -> Section:
         ),
         ("test", (f"two-sided {', '.join(tests)} over seeds, {corrected}, in closed form (no bootstrap)",)),
         ("assumptions", (normality(analysis), _independence(analysis))),
-        ("diverged runs", (f"{lost}{_DIVERGED * bool(lost)}",)),
+        ("diverged runs", (f"{lost}{_diverged(analysis) * bool(lost)}",)),
     ]
     if found is not None:
         items += [
@@ -259,10 +259,6 @@ def checklist(evidence: Evidence) -> Section:
     return Section("For a checklist", (Facts(tuple(items)), Prose((note,))), "checklist")
 
 
-_DIVERGED = (
-    ", counted as outcomes: no seed was replaced; means and intervals are among converged seeds, and of a "
-    "cell that lost runs only a loss is claimed"
-)
 _SIDE = "how many runs were trained side by side is not known"
 """Of seconds: no record says what else the machine did meanwhile."""
 _NOT_VARIED = "what of data and split its commands do not vary by seed, which is not known here"
@@ -274,6 +270,17 @@ _PER_SEED = {
     "a new split per seed, other test images at each": "a split with other test images",
 }
 """What a study's conditions say of what is not the same at all seeds: it varies with them."""
+
+
+def _diverged(analysis: Analysis) -> str:
+    """What became of runs that diverged; whoever made a table may have put other seeds in their place."""
+    replaced = "no seed was replaced"
+    if analysis.of_table:
+        replaced = "whether seeds were replaced a table does not tell"
+    return (
+        f", counted as outcomes: {replaced}; means and intervals are among converged seeds, and of a cell "
+        "that lost runs only a loss is claimed"
+    )
 
 
 def _new_at_each(what: list[str]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from rigorkd_analysis.analysis_plan import LABEL_NOISE
 from rigorkd_analysis.paper_sentences import CONVERGED, with_cautions
 from rigorkd_analysis.questions import quoted
 from rigorkd_analysis.results import (
@@ -279,6 +280,11 @@ def planned_looks(analysis: Analysis) -> str:
 def unvalidated(analysis: Analysis) -> str:
     """What a study without validation images tested, "" where an epoch could be chosen."""
     return next((item for item in analysis.conditioned_on if item.startswith("nothing was validated")), "")
+
+
+def wrong_labels(analysis: Analysis) -> str:
+    """How many training labels a study made wrong on purpose: a gain on these is one on wrong labels."""
+    return next((item for item in analysis.conditioned_on if item.endswith(LABEL_NOISE)), "")
 
 
 CHOSEN, CHOSEN_CELLS = "chosen seeds: ", "chosen cells: "

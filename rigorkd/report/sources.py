@@ -76,7 +76,7 @@ class Source:
     elsewhere: tuple[Elsewhere, ...] = ()
 
     def with_looks(self, plan: Plan) -> Plan:
-        """The plan, told of earlier analyses of its metric that met some of these seeds, and which cells."""
+        """The plan, told of earlier analyses that met some of these seeds: by what metric, of which cells."""
         if not self.looks:
             return plan
         looks = [look.without(self.plan.selection_seeds) for look in self.looks]
@@ -88,16 +88,30 @@ class Source:
 
         # whoever reads n = 3 takes the first three seeds for seen, unless told which
         first, named = sorted(self.judged_seeds), dict[int, dict[str, bool]]()
+        by: dict[int, dict[str, None]] = {}
+        times: list[tuple[str, int]] = []
         for look in looks:
             seen = sorted(self.judged_seeds.intersection(look.seeds))
-            if look.metric == metric and look.n == len(look.seeds) and seen:
-                named.setdefault(len(seen), {})[listed_seeds(seen)] = seen != first[: len(seen)]
+            if look.tells_of(metric) and seen:
+                times.append((look.time, look.complete_of(self.judged_seeds)))
+                by.setdefault(times[-1][1], {})[look.metric] = None
+                if look.n == len(look.seeds):
+                    named.setdefault(len(seen), {})[listed_seeds(seen)] = seen != first[: len(seen)]
         told = tuple((n, "; ".join(seeds)) for n, seeds in named.items() if any(seeds.values()))
+        others = tuple((n, " and ".join(metrics)) for n, metrics in by.items() if metric not in metrics)
 
         there = set(self.table["cell"])
         appeared = sorted(self.appeared, key=lambda item: item[1])
         later = tuple((cell, met(time)) for cell, time in appeared if cell in there)
-        return replace(plan, looks=met(""), looks_at_added=later, seeds_of_looks=told)
+        before = tuple((cell, tuple(n for at, n in times if at < time)) for cell, time in appeared)
+        return replace(
+            plan,
+            looks=met(""),
+            looks_at_added=later,
+            looks_before_added=before,
+            seeds_of_looks=told,
+            metrics_of_looks=others,
+        )
 
     def shown_before(self) -> tuple[Elsewhere, ...]:
         """What another study had shown of the runs that are judged."""

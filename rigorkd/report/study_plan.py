@@ -95,6 +95,7 @@ def plan_of(study: StudyTable, looks: tuple[int, ...] | None = None) -> tuple[Pl
             conditioned_on=study.conditioned_on,
             classes=study.classes,
             teachers=study.teachers,
+            teacher_seeds=study.teacher_seeds,
             secondary=asked.secondary,
             doubted=doubted,
             images_per_seed=study.images_per_seed,

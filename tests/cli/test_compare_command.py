@@ -285,3 +285,34 @@ def test_the_interval_beside_an_adjusted_p_says_which_it_is(studies: Path):
     assert ", over all 2 " in document["families"][0]["comparisons"][0]["says"]
     summed = invoke(studies, "a.csv", "b.csv", "c.csv", "--format", "markdown")[1]
     assert "| 95 % CI, unadjusted |" in summed
+
+
+def test_a_baseline_of_another_name_is_named(studies: Path) -> None:
+    """As of `analyze`: without it the gains, which are what replicates, would not be compared."""
+    for name in "ab":
+        text = (studies / f"{name}.csv").read_text()
+        (studies / f"{name}_ce.csv").write_text(text.replace("s/baseline,s,baseline,", "s/CE,s,CE,"))
+    named = ("--baseline", "CE", "--sesoi", "0.3")
+    code, out, err = invoke(studies, "a.csv", "b.csv", "--sesoi", "0.3", "--format", "json")
+    own = json.loads(out)["families"]
+    code, out, err = invoke(studies, "a_ce.csv", "b_ce.csv", *named, "--format", "json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert [family["name"] for family in found["families"]] == ["gains", "cells"]
+    keep = ("name", "mean_diff", "p_adjusted", "verdict")
+    of_gains = [
+        [{key: one[key] for key in keep} for one in f[0]["comparisons"]] for f in (own, found["families"])
+    ]
+    assert of_gains[0] == of_gains[1]
+    assert "gains are over CE, as --baseline asks" in found["warnings"]
+    code, out, err = invoke(studies, "a_ce.csv", "b_ce.csv")
+    assert "a_ce and b_ce: no cell is a baseline of others; --baseline CELL names" in " ".join(out.split())
+    code, out, err = invoke(studies, "a_ce.csv", "b_ce.csv", "c.csv", "--baseline", "CE")
+    assert code == 2
+    assert "CE" in err
+    printed = (studies / "printed.csv").read_text().replace("s/baseline,baseline", "s/CE,CE")
+    (studies / "printed.csv").write_text(printed)
+    code, out, err = invoke(studies, "a_ce.csv", "printed.csv", "--baseline", "CE")
+    assert "Printed gains: of 1 in printed.csv" in out
+    code, out, err = invoke(studies, "a_ce.csv", "printed.csv")
+    assert "no printed gain is compared (a_ce: no cell is a baseline" in " ".join(out.split())

@@ -93,3 +93,21 @@ def test_what_is_offered_loads(protocol_file: Path) -> None:
     outcome = plan(path, "--format", "json")
     assert outcome.exit_code == 0, outcome.output
     assert [cell["cell"] for cell in json.loads(outcome.stdout)["cells"]] == CELLS
+
+
+@pytest.mark.parametrize(("goal", "side"), [("", "above"), (", metric: test_loss", "below")])
+def test_what_the_verdict_on_a_named_contrast_is_about(protocol_file: Path, goal: str, side: str) -> None:
+    """“Less alpha is better” would be called worse where it holds."""
+    asked = (
+        "[{name: less alpha is better, trend: {over: T, group: main, student: plain, where: {method: kd}}}, "
+        "{name: warm beats cool, pair: [main/plain/kd-T4-a0.5, main/plain/kd-T1-a0.5]}, "
+        "[main/plain/kd-T4-a0.5, main/plain/baseline]]"
+    )
+    text = protocol_file.read_text()
+    protocol_file.write_text(text.replace("analysis: {", f"analysis: {{contrasts: {asked}{goal}, "))
+    told = " ".join(plan(protocol_file).stdout.split())
+    better = f"“better” says that it is {side} 0"
+    assert f"contrast “less alpha is better”: the change as T grows; {better}" in told
+    pair = "main/plain/kd-T4-a0.5 minus main/plain/kd-T1-a0.5"
+    assert f"contrast “warm beats cool”: {pair}; {better}" in told
+    assert told.count("“better” says") == 2, "a pair without a name is its own"

@@ -131,6 +131,10 @@ def fixed(classes, channels, size):
     return good(classes, channels, size)
 
 
+def lazy(classes, channels, size):
+    return nn.Sequential(nn.LazyConv2d(4, 3, stride=4), nn.Flatten(), nn.LazyLinear(classes))
+
+
 def softmax(classes, channels, size):
     return nn.Sequential(good(classes, channels, size), nn.Softmax(1))
 
@@ -168,6 +172,7 @@ STUDENT = "one: {model: cnn}"
     [
         ("good", ""),
         ("log_softmax", ""),
+        ("lazy", ""),
         ("fixed", "model nets:fixed starts from the same weights at every seed"),
         (
             "softmax",

@@ -32,6 +32,10 @@ def small(classes, channels, size, width=WIDTH):
     return nn.Sequential(nn.Flatten(), nn.Linear(channels * size * size, width), nn.Linear(width, classes))
 
 
+def lazy(classes, channels, size):
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(WIDTH), nn.LazyBatchNorm1d(), nn.LazyLinear(classes))
+
+
 def failing(classes, channels, size):
     raise KeyError("no luck")
 
@@ -97,8 +101,9 @@ def test_it_is_called_with_the_shape_and_the_protocols_args(folder: Path) -> Non
     assert not (folder / "__pycache__").exists()
 
 
-def test_the_seed_decides_its_weights(folder: Path) -> None:
-    source = read_source("nets:small", folder)
+@pytest.mark.parametrize("function", ["small", "lazy"])
+def test_the_seed_decides_its_weights(folder: Path, function: str) -> None:
+    source = read_source(f"nets:{function}", folder)
     first, again, other = (make(source, seed=seed).state_dict() for seed in (3, 3, 4))
     assert torch.equal(first["1.weight"], again["1.weight"])
     assert not torch.equal(first["1.weight"], other["1.weight"])

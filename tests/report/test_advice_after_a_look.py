@@ -105,3 +105,53 @@ def test_seeds_judged_again_after_others_say_so(study) -> None:
     late = told.pop(f"{ADDED} vs main/plain/baseline")
     assert [text.partition(";")[0] for text in late] == [REPEATED.replace("= 5", "= 8")]
     assert not any(told.values()), "this very analysis is no repeated look"
+
+
+@pytest.mark.parametrize(("metric", "counts"), [("test_loss", True), ("train_seconds", False)])
+def test_a_look_by_another_metric_of_the_same_runs_is_a_look(study, metric, counts) -> None:
+    """Whoever saw losses of five seeds and added three knew of their accuracies; not who saw hours."""
+    line = json.loads((study / FILE).read_text())
+    (study / FILE).write_text(json.dumps({**line, "metric": metric}) + "\n")
+    told = "repeated look, not valid at alpha: analysed before at n = 5 by test_loss"
+    found = json.loads(printed(str(study), "--format", "json"))
+    planned = [c for f in found["families"] if f["planned"] for c in f["comparisons"]]
+    assert planned
+    assert {c["not_valid"] for c in planned} == {told if counts else None}
+    assert all((told in c["says"]) == counts for c in planned)
+    text = printed(str(study), "--format", "latex")
+    assert (told in text.replace("\\_", "_")) == counts
+    both = json.dumps({**line, "metric": "test_top1"})
+    (study / FILE).write_text(f"{json.dumps({**line, 'metric': metric})}\n{both}\n")
+    assert "at n = 5 by" not in printed(str(study), "--format", "json"), "by this very metric, too"
+
+
+def test_fresh_seeds_are_used_up_by_another_metric(study) -> None:
+    with (study / FILE).open("a") as looks:
+        line = {"n": 8, "seeds": [*range(8)], "metric": "test_loss", "time": LOOK.replace("T1", "T2")}
+        looks.write(json.dumps(line) + "\n")
+    found = json.loads(printed(str(study), "--seeds", "5:8", "--format", "json"))
+    planned = [c for f in found["families"] if f["planned"] for c in f["comparisons"]]
+    assert planned
+    assert all("analysed before at n = 8 by test_loss" in (c["not_valid"] or "") for c in planned)
+
+
+def test_a_cell_that_was_added_to_looked_at_seeds_says_so_of_these(made, tmp_path) -> None:
+    """No seeds were added: the comparison with a baseline that was known is not planned, whatever n is."""
+    study = made(tmp_path, {cell: row[:5] for cell, row in ROWS.items()}, text=NARROW)
+    line = {"n": 5, "seeds": [*range(5)], "metric": "test_top1", "time": LOOK}
+    (study / FILE).write_text(json.dumps(line) + "\n")
+    made(tmp_path, {cell: row[:5] for cell, row in MORE.items()}, text=WIDE)
+    run_at(study, FIRST_RUN, LATER)
+    found = json.loads(printed(str(study), "--format", "json"))
+    told = {
+        c["name"].partition(" vs ")[0]: [w for w in c["warnings"] if w.startswith("added after a look")]
+        for f in found["families"]
+        if f["name"] == "gains"
+        for c in f["comparisons"]
+    }
+    assert told.pop(ADDED) == ["added after a look at n = 5: results were known when it was asked for"]
+    assert not any(told.values())
+    (study / FILE).write_text(
+        "".join(json.dumps({**line, "n": n, "seeds": [*range(n)]}) + "\n" for n in (4, 5))
+    )
+    assert "added after a look at n = 4, 5:" in printed(str(study), "--format", "json")

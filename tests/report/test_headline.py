@@ -14,6 +14,7 @@ from rigorkd_analysis.stats.anova import whose
 from rigorkd_analysis.stats.sample_size import seeds_needed
 from rigorkd_analysis.wording import number_text
 
+from rigorkd.report import headline as head_of
 from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.evidence import evidence
 from rigorkd.report.figures.catalog import figures
@@ -329,3 +330,14 @@ def test_what_the_correction_leaves_and_what_is_not_judged_are_counted_apart():
         f"leaves {len(holds)}, {len(unjudged)} of which {'is' if len(unjudged) == 1 else 'are'} not judged"
         in lines
     )
+
+
+def test_no_fewer_seeds_are_named_in_all_than_there_are() -> None:
+    rng = np.random.default_rng(3)
+    base = 70 + rng.normal(size=10)
+    cells = {"baseline": base, "near": base + rng.normal(0.4, 1, 10), "far": base + rng.normal(0.4, 6, 10)}
+    rows = [{"cell": c, "seed": s, "test_top1": v} for c, row in cells.items() for s, v in enumerate(row)]
+    found = analyze(pd.DataFrame(rows), Plan(sesoi=2.0))
+    every = [c for family in found.families for c in family.comparisons]
+    assert head_of._in_all(found, every).startswith(" (then 11 to "), "8 or so suffice for the near one"
+    assert head_of._in_all(replace(found, sesoi=50.0), every) == "", "all of them had the power for that"

@@ -165,7 +165,8 @@ def test_which_earlier_looks_count():
     assert seen_before(looks, (0, 1, 2, 3, 4), "acc", 5) == (3,)
     assert seen_before(looks, (0, 1), "acc", 2) == (3, 5)
     assert seen_before(looks, (4, 5), "acc", 2) == (1, 1)
-    assert seen_before(looks, (0, 1, 2, 3, 4), "loss", 5) == ()
+    assert seen_before(looks, (0, 1, 2, 3, 4), "loss", 5) == (3,), "of the same runs"
+    assert seen_before(looks, (0, 1, 2, 3, 4), "train_seconds", 5) == (), "what a run cost tells nothing"
 
 
 def test_seeds_are_written_as_they_are_asked_for():

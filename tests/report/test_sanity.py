@@ -357,6 +357,20 @@ def test_a_teacher_that_cannot_teach(accuracy, said):
     assert "the teacher big " in warnings(frame, classes=10)
 
 
+def test_a_teacher_that_is_weak_at_some_seeds():
+    """One teacher a seed: where it is below that seed's baseline, a mean above all of them says nothing."""
+    weak = {"teachers": (("teacher", (80.0, 71.0, 80.0, 72.6, 80.0)),)}
+    own = warnings(table(), classes=10, **weak, teacher_seeds=(("teacher", (0, 1, 2, 3, 4)),))
+    assert (
+        "the teacher is no better than its student without it, base, at seeds 1, 3 (on average 76.72" in own
+    )
+    assert "teacher" not in warnings(table(), classes=10, **weak), "one teacher for all seeds"
+    rows = {"cell": "big", "method": "teacher", "seed": range(5), "test_top1": weak["teachers"][0][1]}
+    for values, said in ((rows["test_top1"], True), ((76.0,) * 5, False)):
+        frame = pd.concat([table(), pd.DataFrame({**rows, "test_top1": values})])
+        assert ("base, at seeds 1, 3 (on" in warnings(frame, classes=10)) == said
+
+
 @pytest.mark.parametrize("column", ["dataset", "group", "setting"])
 def test_a_teacher_is_compared_with_students_of_its_own_data_set(column, tmp_path):
     """Harder data has a teacher below the students of easier data, which says nothing of it."""

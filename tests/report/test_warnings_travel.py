@@ -182,7 +182,8 @@ def test_a_cell_added_after_a_look_says_it_at_its_verdict_and_in_its_sentence():
         for cell, method, gain in (("base", "baseline", 0), ("kd", "kd", 1.5), ("hot", "hot", 2.0))
         for seed in range(6)
     ]
-    plan = Plan(sesoi=0.5, planned=True, added=("hot",), looks=(5,), looks_at_added=(("hot", ()),))
+    later_cell = {"looks_at_added": (("hot", ()),), "looks_before_added": (("hot", (5,)),)}
+    plan = Plan(sesoi=0.5, planned=True, added=("hot",), looks=(5,), **later_cell)
     found = analyze(pd.DataFrame(rows), plan)
     planned, later = (f.comparisons[0] for f in found.families if f.name == "gains")
     assert planned.not_valid.startswith("repeated look")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -109,6 +110,16 @@ def test_label_noise_is_a_condition_of_every_claim_and_in_the_methods(made, tmp_
         methods = page.partition('id="methods"')[2].partition('id="checklist"')
         assert ("label noise on purpose" in methods[0]) is there
         assert (noise in methods[2]) is there
+        for form in ("markdown", "latex"):
+            layout = said("table", study, "--layout", "gains", "--format", form).replace("\\%", "%")
+            assert (f"Note: {noise}." in layout) is there, form
+        document = said("analyze", study, "--format", "json")
+        found = json.loads(document[document.index("{") :])
+        claims = [c["says"] for family in found["families"] for c in family["comparisons"]]
+        claims += [one["says"] for one in found["factorial"]]
+        assert len(claims) > 2
+        assert all((f"; {noise}" in says) is there for says in claims)
+        assert "; ; " not in " ".join(claims)
 
 
 LOSSES = {"baseline": 0.0, "kd-T1": -1.0, "kd-T2": -1.5, "kd-T4": -2.0}

@@ -475,6 +475,12 @@ def consistency(
     of = settings_of(runs, gaining)
     holds_0 = low is not None and high is not None and low <= 0 <= high
     no_gain = ", so that a gain on average is not shown" if holds_0 else ""
+    if diverged and not holds_0:
+        bare = runs.diverged[[b for _, b in _pairs(gains)]].any()
+        if question.sign * mean > 0 or bare:  # what survived may count against a cell that lost runs alone
+            no_gain = (
+                f", not claimed as a {'gain' if question.sign * mean > 0 else 'loss'} since runs diverged"
+            )
     of += _left_out(question, gaining, every_method=method is None)
     whose = "" if method is None else f" of {question.names.in_a_sentence(gaining)}"
     if over := question.names.over(base for _, base in _pairs(gains)):

@@ -298,7 +298,7 @@ def _subject(question: Question, family: Asked, part: Hypothesis) -> Subject:
 
 def _numbers(question: Question, m: int, at: _At, of: Verdict | None = None) -> str:
     """p and interval at a number of seeds, of a verdict or the last; of equivalence the interval alone."""
-    p = p_text(min(1.0, m * at.p), "anytime-valid p")
+    p = p_text(min(1.0, m * at.p), f"{'Bonferroni-adjusted ' * (m > 1)}anytime-valid p")
     p += " (the smallest so far)" if of is None and m * at.p < 1.0 else ""
     if at.ends[0] is None:
         return p

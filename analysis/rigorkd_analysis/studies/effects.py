@@ -204,6 +204,14 @@ def _equal_results(first: Runs, second: Runs) -> list[str]:
     return found
 
 
+def without_gains(found: Iterable[Effects]) -> str:
+    """Whose cells have no baseline beside them, and so no gains, behind what is missed for it; else ""."""
+    bare = [one.study for one in found if not one.gains]
+    if not bare:
+        return ""
+    return f" ({' and '.join(bare)}: no cell is a baseline of others; --baseline CELL names one)"
+
+
 def no_verdict(effects: Iterable[Effect]) -> str | None:
     """Why nothing may be said of these effects together, None where nothing stands against it."""
     return "; ".join(dict.fromkeys(effect.not_valid for effect in effects if effect.not_valid)) or None

@@ -38,6 +38,7 @@ from rigorkd_analysis.studies.effects import (
     no_verdict,
     of_looks,
     over_looks,
+    without_gains,
 )
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import Phrasing, adjusted_name, p_text, percent_text
@@ -155,6 +156,9 @@ def compare_published(study: Study, table: PublishedTable, plan: Plan) -> Predic
     warnings = [
         "SMOKE RUNS: shrunken and synthetic; these numbers say nothing about any method"
     ] * ours.runs.smoke
+    if not gains:
+        why = without_gains([ours]) or ": no row beside its baseline's is like a cell of ours"
+        warnings.append(f"no printed gain is compared{why}")
     if gains and any(number.k == 1 for _, number in gains):
         warnings.append(
             "a printed gain of one seed is taken as paired, as ours are: one draw of the difference"

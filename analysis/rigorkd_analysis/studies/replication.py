@@ -32,6 +32,7 @@ from rigorkd_analysis.studies.effects import (
     of_looks,
     over_looks,
     refuse_dependence,
+    without_gains,
 )
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.verdicts import Counted
@@ -142,7 +143,8 @@ def compare_studies(a: Study, b: Study, plan: Plan) -> Replication:
             hint=f"{a.name} has {_some(first)}; {b.name} has {_some(second)}; --rename brings names together",
         )
     if families[0].name != "gains":
-        warnings.append("no gain is in both studies, so only the levels of cells are compared")
+        why = without_gains((first, second))
+        warnings.append(f"no gain is in both studies{why}, so only the levels of cells are compared")
     if plan.sesoi is None:
         warnings.append("without a smallest effect of interest (--sesoi) agreement cannot be shown")
     return Replication(

@@ -39,6 +39,7 @@ from rigorkd_analysis.studies.effects import (
     of_looks,
     over_looks,
     refuse_dependence,
+    without_gains,
 )
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.verdicts import Evidence, Verdict, verdict
@@ -165,7 +166,7 @@ def summarize_studies(studies: Sequence[Study], plan: Plan) -> Synthesis:
     shared = [name for name in names if sum(name in one.gains for one in found) > 1]
     if not shared:
         raise TableError(
-            "no gain is in two of these studies",
+            f"no gain is in two of these studies{without_gains(found)}",
             hint="cells are matched by name; --rename brings names together",
         )
     everywhere = [name for name in shared if all(name in one.gains for one in found)]
