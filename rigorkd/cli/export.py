@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rigorkd.cli.options import PREDICTIONS_UP_TO, find_source, results_option, study_folder, warn
+from rigorkd.cli.options import find_source, judged_for_a_page, results_option, study_folder, warn
 
 
 @click.command(short_help="Pack a study as one archive to cite, which verifies itself.")
@@ -37,8 +37,8 @@ def export(study: Path | None, results: Path, out: Path | None, weights: bool) -
     from rigorkd.report.emit import to_json
     from rigorkd.report.figures.side_by_side import cores
     from rigorkd.report.gather import gather
-    from rigorkd.report.headline import after_a_look, how_far, in_sequence
-    from rigorkd.report.judging import Question, analysis_of
+    from rigorkd.report.headline import how_far
+    from rigorkd.report.judging import Question
     from rigorkd.report.render.html import html
     from rigorkd.report.report_page import report_page
     from rigorkd.report.sentences import with_status
@@ -55,10 +55,7 @@ def export(study: Path | None, results: Path, out: Path | None, weights: bool) -
             hint="mend it first: `rigorkd run` with the same protocol trains what is damaged again",
         )
     found, question = find_source([str(folder)], results), Question()
-    analysis = analysis_of(found, question, up_to=PREDICTIONS_UP_TO)
-    if any(after_a_look(family) and in_sequence(analysis, family) for family in analysis.families):
-        question = Question(sequential=True)  # the answers that hold after a look
-        analysis = analysis_of(found, question, up_to=PREDICTIONS_UP_TO)
+    analysis, question = judged_for_a_page(found, question)
     page = html(report_page(gather(found, analysis)), cores())
     warn(found, question, analysis)  # notes the look, which belongs into the archive
     open_ = "" if analysis.progress is None else how_far(analysis.progress, analysis.looks)[0]

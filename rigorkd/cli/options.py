@@ -316,6 +316,21 @@ def find_source(
     return from_sources(sources, asked or Reading(), metric, lambda text: click.echo(f"{text} …", err=True))
 
 
+def judged_for_a_page(found: Source, question: Question) -> tuple[Analysis, Question]:
+    """The analysis for what is sent to others: after a look with the answers that hold then."""
+    from dataclasses import replace
+
+    from rigorkd.report.headline import after_a_look, in_sequence
+    from rigorkd.report.judging import analysis_of
+
+    analysis = analysis_of(found, question, up_to=PREDICTIONS_UP_TO)
+    looked_at = (family for family in analysis.families if after_a_look(family))
+    if analysis.sequential is None and any(in_sequence(analysis, family) for family in looked_at):
+        question = replace(question, sequential=True)
+        analysis = analysis_of(found, question, up_to=PREDICTIONS_UP_TO)
+    return analysis, question
+
+
 def asked_so(found: Source, sources: Sequence[str]) -> str:
     """Sources and options of the command that runs, as `rigorkd analyze` takes them to judge the same.
 

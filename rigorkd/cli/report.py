@@ -8,7 +8,14 @@ from typing import Any
 import click
 
 from rigorkd.cli.checked import free_for_writing, own_study
-from rigorkd.cli.options import PREDICTIONS_UP_TO, ask, asked_so, further_questions, source_options, warn
+from rigorkd.cli.options import (
+    ask,
+    asked_so,
+    further_questions,
+    judged_for_a_page,
+    source_options,
+    warn,
+)
 from rigorkd.cli.tracking import saved_report, wandb_options
 
 
@@ -40,13 +47,13 @@ def report(
     rigorkd report                           the newest study, into its folder
     rigorkd report results/digits --out digits.html
     rigorkd report runs.csv --sesoi 0.3      any table of runs, into runs.html
-    rigorkd report --sequential              and verdicts valid as seeds are added
+    rigorkd report --sequential              and verdicts valid as seeds are added; after a look
+                                             they are there unasked
     rigorkd report results/digits --wandb    a W&B Report beside its runs there
     """
     from rigorkd.files import write_atomically
     from rigorkd.report.figures.side_by_side import cores
     from rigorkd.report.gather import gather
-    from rigorkd.report.judging import analysis_of
     from rigorkd.report.render.html import html
     from rigorkd.report.report_page import report_page
 
@@ -55,8 +62,9 @@ def report(
     if not wandb:
         own_study(found.folder if out is None else None, "name the page with --out FILE")
         free_for_writing(file)
-    analysis = analysis_of(found, question, up_to=PREDICTIONS_UP_TO)
-    again = asked_so(found, sources)
+    analysis, judged = judged_for_a_page(found, question)
+    again = asked_so(found, sources) + " --sequential" * (judged.sequential and not question.sequential)
+    question = judged
     if wandb:
         target = saved_report(found.folder, analysis, wandb_project, wandb_entity, again)
     else:

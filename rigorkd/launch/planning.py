@@ -292,7 +292,8 @@ def _detectable(
     ways: tuple[Design, ...] = ()
     if pairs and not unpaired:
         ways = designs(
-            *(n, 1.0 if sd is None else sd, len(pairs), analysis.sesoi if sd is not None else None),
+            *(n, 1.0 if sd is None else sd, len(pairs) + len(exploratory) * together),
+            analysis.sesoi if sd is not None else None,
             averages=averages,
             alpha=analysis.alpha,
             corrected=analysis.correction != "none",

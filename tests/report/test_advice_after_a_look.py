@@ -155,3 +155,16 @@ def test_a_cell_that_was_added_to_looked_at_seeds_says_so_of_these(made, tmp_pat
         "".join(json.dumps({**line, "n": n, "seeds": [*range(n)]}) + "\n" for n in (4, 5))
     )
     assert "added after a look at n = 4, 5:" in printed(str(study), "--format", "json")
+
+
+def test_a_page_after_a_look_has_the_answers_that_hold_then(study, tmp_path) -> None:
+    """It leads with them unasked, as the archive does, and says how they are made again."""
+    pages = []
+    for asked in ((), ("--sequential",)):
+        out = tmp_path / "page.html"
+        CliRunner().invoke(cli, ["report", str(study), "--out", str(out), *asked], catch_exceptions=False)
+        pages.append(out.read_text())
+    assert pages[0] == pages[1]
+    assert "Sequential verdicts" in pages[0]
+    words = " ".join(re.sub(r"<[^>]+>", " ", pages[0]).split())
+    assert re.search(r"rigorkd analyze \S+/made --sequential", words), "what makes it again"

@@ -127,6 +127,9 @@ def told_by_plan(folder: Path, text: str) -> tuple[str, dict[str, int]]:
     asked = ["plan", str(folder / "asked.yaml"), "--results", str(folder / "results"), "--format", "json"]
     made = json.loads(CliRunner().invoke(cli, asked, catch_exceptions=False).stdout)
     sizes = {entry["family"]: entry["comparisons"] for entry in made["detectable"]}
+    assert {one["comparisons"] for one in made["designs"] if one["question"] == "gains"} == {
+        max(size for family, size in sizes.items() if family.endswith("gains"))
+    }, "asked otherwise, they are as many"
     return " | ".join(made.get("notes", [])), sizes
 
 
