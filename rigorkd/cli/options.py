@@ -320,12 +320,11 @@ def judged_for_a_page(found: Source, question: Question) -> tuple[Analysis, Ques
     """The analysis for what is sent to others: after a look with the answers that hold then."""
     from dataclasses import replace
 
-    from rigorkd.report.headline import after_a_look, in_sequence
+    from rigorkd.report.headline import waits_for_sequential
     from rigorkd.report.judging import analysis_of
 
     analysis = analysis_of(found, question, up_to=PREDICTIONS_UP_TO)
-    looked_at = (family for family in analysis.families if after_a_look(family))
-    if analysis.sequential is None and any(in_sequence(analysis, family) for family in looked_at):
+    if analysis.sequential is None and waits_for_sequential(analysis):
         question = replace(question, sequential=True)
         analysis = analysis_of(found, question, up_to=PREDICTIONS_UP_TO)
     return analysis, question

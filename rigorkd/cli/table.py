@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rigorkd.cli.options import ask, question_options, reading_options, results_option, study_folder, warn
+from rigorkd.cli.options import (
+    aside,
+    ask,
+    question_options,
+    reading_options,
+    results_option,
+    study_folder,
+    warn,
+)
 
 if TYPE_CHECKING:
     from rigorkd_analysis.results import Analysis
@@ -110,6 +119,7 @@ def _runs(folder: Path, form: str) -> None:
 def _layout(
     study: Path | None, results: Path, form: str, layout: str, group: str | None, asked: dict[str, Any]
 ) -> None:
+    from rigorkd.report.headline import waits_for_sequential
     from rigorkd.report.render.latex import latex
     from rigorkd.report.render.markdown import markdown
 
@@ -117,6 +127,11 @@ def _layout(
     page, analysis = _page(found, layout, group, question)
     click.echo((latex if form == "latex" else markdown)(page), nl=False)
     warn(found, question, analysis)
+    if layout != SEQUENTIAL and waits_for_sequential(analysis):
+        aside(
+            "note: after a look no fixed-n verdict of all seeds is valid; those that are stand in "
+            f"`rigorkd table {shlex.quote(str(study or found.name))} --layout {SEQUENTIAL}`"
+        )
 
 
 def _page(found: Source, layout: str, group: str | None, question: Question) -> tuple[Page, Analysis]:

@@ -79,6 +79,11 @@ def after_a_look(family: Family) -> bool:
     return any((c.not_valid or "").startswith(REPEATED) for c in family.comparisons)
 
 
+def waits_for_sequential(analysis: Analysis) -> bool:
+    """Whether some verdicts are no more valid after a look, for which the sequential ones are the way."""
+    return any(after_a_look(family) and in_sequence(analysis, family) for family in analysis.families)
+
+
 def sequential_answers(analysis: Analysis) -> dict[Asking, tuple[int, SequentialComparison]]:
     """The sequential verdicts with their places, by what they judge; none where these are not the answer."""
     if analysis.sequential is None or not sequential_leads(analysis):

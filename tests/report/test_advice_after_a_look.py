@@ -168,3 +168,7 @@ def test_a_page_after_a_look_has_the_answers_that_hold_then(study, tmp_path) -> 
     assert "Sequential verdicts" in pages[0]
     words = " ".join(re.sub(r"<[^>]+>", " ", pages[0]).split())
     assert re.search(r"rigorkd analyze \S+/made --sequential", words), "what makes it again"
+    for layout, told in (("gains", True), ("sequential", False)):
+        asked = ["table", str(study), "--layout", layout, "--format", "markdown"]
+        done = CliRunner().invoke(cli, asked, catch_exceptions=False)
+        assert (f"`rigorkd table {study} --layout sequential`" in done.stderr) == told
