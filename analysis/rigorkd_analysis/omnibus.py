@@ -76,9 +76,12 @@ def beside_gains(question: Question, families: Sequence[Family]) -> list[Family]
         def said(
             one: Consistency, by: Mapping[str, str] = by, runs: Runs = runs, own: Family = family
         ) -> Consistency:
+            cells = {a for a in by if one.method is None or runs.text("method", runs.index[a]) == one.method}
+            if same := next((other for other in shown if _is_mean_of(cells, other)), None):
+                told = f"Its mean is asked by itself: {same.called}, whose verdict is the answer."
+                one = replace(one, says=f"{one.says} {told}")
             if NOT_SHOWN not in one.says:
                 return one
-            cells = {a for a in by if one.method is None or runs.text("method", runs.index[a]) == one.method}
             decided = [
                 other
                 for other in shown
@@ -98,6 +101,13 @@ def beside_gains(question: Question, families: Sequence[Family]) -> list[Family]
             )
         )
     return out
+
+
+def _is_mean_of(cells: set[str], other: _Shown) -> bool:
+    """Whether a comparison is the mean of just these cells' gains."""
+    shares = [weight for cell, weight in other.one.weights.items() if weight > 0 or cell in cells]
+    named = {cell for cell, weight in other.one.weights.items() if weight > 0}
+    return other.family.name == "overall" and named == cells and max(shares) - min(shares) < 1e-9
 
 
 def _comparisons(families: Iterable[Family]) -> list[_Shown]:
