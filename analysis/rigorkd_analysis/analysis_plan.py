@@ -49,6 +49,9 @@ TABLE_CONDITIONS = ("the test images", "whatever the table's runs share and its 
 COMMANDS_CONDITION = "the data and split of its commands"
 """The same of runs that a user's own commands trained."""
 
+SHARED_INPUTS = "inputs that all seeds share ("
+"""How the condition begins that names the files which a user's own commands read at every seed."""
+
 LABEL_NOISE = " of the training labels replaced by wrong ones"
 """How the condition ends that says how large a share of the labels was made wrong on purpose."""
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Trend, Weighted
 from rigorkd_analysis.axes import (
-    AXES,
     SAME_AXIS,
     Kept,
     are_alike,
     kept_to,
     mean_over_unknown,
+    others_of,
     own_settings,
     varying,
 )
@@ -261,12 +261,7 @@ def _matches(runs: Runs, cell: int, column: str, value: float | str) -> bool:
 
 def _arm(runs: Runs, cells: list[int], over: str, what: str) -> list[int]:
     """The cells that differ in `over` alone: of a cross, the arm that shares the other axes' common value."""
-    others = [
-        "group",
-        "student",
-        "method",
-        *(axis for axis in AXES if axis not in SAME_AXIS.get(over, (over,))),
-    ]
+    others = ["group", "student", "method", *others_of(over)]
     arms: dict[tuple[str, ...], list[int]] = {}
     for cell in cells:
         arms.setdefault(tuple(runs.text(column, cell) for column in others), []).append(cell)
@@ -278,10 +273,11 @@ def _arm(runs: Runs, cells: list[int], over: str, what: str) -> list[int]:
     if len(several) > 1:
         keys = list(several)
         varying = [column for i, column in enumerate(others) if len({key[i] for key in keys}) > 1]
+        varying = [c for c in varying if c == SAME_AXIS.get(c, (c,))[0] or SAME_AXIS[c][0] not in varying]
         listed = "; ".join(
             ", ".join(f"{column} {key[others.index(column)]}" for column in varying) for key in keys[:6]
         )
-        ask = "student: …" if "student" in varying else f"where: {{{varying[-1]}: …}}"
+        ask = "student: …" if "student" in varying else f"where: {{{varying[0]}: …}}"
         raise TableError(
             f"{what}: {len(several)} arms could be meant ({listed})",
             hint=f"say which in the trend, with {ask}",

@@ -10,6 +10,7 @@ from rigorkd_analysis.analysis_plan import FEWEST_UNEQUAL
 
 from rigorkd.data.dataset import DatasetInfo, Split
 from rigorkd.data.operations import check_views
+from rigorkd.methods.base import loss_weights
 from rigorkd.metrics import NAMES as METRICS
 from rigorkd.models.model import (
     CNN,
@@ -23,7 +24,7 @@ from rigorkd.models.model import (
 from rigorkd.problems import Path, Problem, unknown
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.cohorts import gain_pairs
-from rigorkd.protocol.hashes import resolved
+from rigorkd.protocol.hashes import resolved, training_key, views_key
 from rigorkd.protocol.schema import TAKES_A_GAIN, Contrast, MeanTeacher, SeedsByRole, Spec, TrendSpec
 from rigorkd.protocol.trainer_spec import CommandSpec
 from rigorkd.text import count, nearest, some_of
@@ -324,3 +325,49 @@ def _trend(trend: TrendSpec, path: Path, cells: Sequence[Cell]) -> Iterator[Prob
         yield Problem(
             (*path, "over"), f"{trend.over} has {len(numeric)} value(s) here; a trend needs at least two"
         )
+    else:
+        there = [cell for cell in members if trend.student in (None, cell.student)]
+        yield from _one_arm(trend, path, [cell for cell in there if _meets(cell, trend)])
+
+
+def _meets(cell: Cell, trend: TrendSpec) -> bool:
+    row = resolved(cell)
+    return cell.method.name != "baseline" and all(row.get(key) == value for key, value in trend.where.items())
+
+
+def _one_arm(trend: TrendSpec, path: Path, cells: Sequence[Cell]) -> Iterator[Problem]:
+    """The analysis follows a trend over cells that differ in nothing else: it must know which, beforehand."""
+    from rigorkd_analysis.axes import SAME_AXIS, others_of  # loads numpy
+
+    arms: dict[tuple[tuple[str, str], ...], list[Cell]] = {}
+    levels = {}
+    for cell in cells:
+        row = {**({} if cell.trainer else loss_weights(cell.method)), **resolved(cell)}
+        row |= {"training": training_key(cell), "views": views_key(cell)}
+        level = levels[cell.name] = row.get(trend.over)
+        if isinstance(level, int | float):
+            others = ("method", *others_of(trend.over))
+            key = tuple((column, str(row[column])) for column in others if row.get(column) is not None)
+            arms.setdefault(key, []).append(cell)
+    several = {key: arm for key, arm in arms.items() if len({levels[cell.name] for cell in arm}) > 1}
+    if not several:
+        yield Problem(path, f"no two cells differ in {trend.over} alone", "check the group and `where`")
+        return
+    if len(several) > 1:
+        ways = [dict(key) for key in several]
+        columns = dict.fromkeys(column for way in ways for column in way)
+        varying = [one for one in columns if len({way.get(one) for way in ways}) > 1]
+        first = {one: SAME_AXIS.get(one, (one,))[0] for one in varying}
+        varying = [one for one in varying if first[one] == one or first[one] not in varying]
+        listed = "; ".join(", ".join(f"{one} {way.get(one, 'none')}" for one in varying) for way in ways[:6])
+        example = next((f"{one}: {ways[0][one]}" for one in varying if one in ways[0]), "…")
+        yield Problem(
+            path,
+            f"{len(several)} arms could be meant ({listed})",
+            f"say which with `where`, such as where: {{{example}}}",
+        )
+        return
+    (arm,) = several.values()
+    if len({levels[cell.name] for cell in arm}) < len(arm):
+        names = some_of([cell.name for cell in arm], 4)
+        yield Problem(path, f"two cells share a value of {trend.over}: {names}", "narrow it with `where`")

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import StatisticsError, correlation, median
 
+from rigorkd_analysis.analysis_plan import SHARED_INPUTS
+
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.cohorts import gain_pairs
 from rigorkd.protocol.load import Protocol
@@ -20,7 +22,7 @@ from rigorkd.records.mixed_files import mixed
 from rigorkd.records.record import Record
 from rigorkd.records.teacher_code import untold_in_code
 from rigorkd.records.teacher_paths import Untold
-from rigorkd.text import count
+from rigorkd.text import count, some_of
 
 NOT_VOUCHED = (
     "trained by commands: rigorkd cannot vouch that the cells of a seed share data, their order or first "
@@ -224,3 +226,19 @@ def _seedless(cells: list[Cell], records: list[Record], metric: str) -> Iterator
     for (all_still, mine), found_in in sorted(still.items(), key=lambda each: not each[0][0]):
         named = f"{mine} is the same at every seed in {count(len(found_in), 'cell')} (first {found_in[0]})"
         yield f"{named}: your seed does not reach the training" if all_still else named
+
+
+def shared_inputs(records: Iterable[Record]) -> tuple[str, ...]:
+    """The condition that names the inputs of students which were the same at all seeds, none without any.
+
+    One of them may be a teacher: then no interval has the variation between teachers in it.
+    """
+    contents: dict[str, set[str]] = {}
+    seeds: dict[str, set[object]] = {}
+    for record in records:
+        if record.fields.get("role") == "student":
+            for file, content in (record.fields.get("inputs") or {}).items():
+                contents.setdefault(str(file), set()).add(str(content))
+                seeds.setdefault(str(file), set()).add(record.fields.get("seed"))
+    same = sorted(file for file, found in contents.items() if len(found) == 1 and len(seeds[file]) > 1)
+    return (f"{SHARED_INPUTS}{some_of(same, 4).replace(', ', '; ')})",) if same else ()

@@ -21,7 +21,7 @@ from rigorkd.protocol.schema import Analysis
 from rigorkd.protocol.smoke import smoke
 from rigorkd.protocol.trainer_spec import CommandSpec
 from rigorkd.records.changes import Removal, cell_of, met, read_changes, removals, tried_in_vain
-from rigorkd.records.command_notes import Doubts, command_doubts, command_notes
+from rigorkd.records.command_notes import Doubts, command_doubts, command_notes, shared_inputs
 from rigorkd.records.data_note import read_examined
 from rigorkd.records.expected import Stale, expected_hashes, has_own_code, stale_runs
 from rigorkd.records.interim import first_shown, read_interim_analyses, seeds_for_run
@@ -557,7 +557,7 @@ def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:
     if starts - {"random"} and not any(cell.trainer is not None for cell in protocol.cells):
         conditions.append("pretrained student weights: a seed varies head, order, views and dropout only")
     if any(cell.trainer is not None for cell in protocol.cells):
-        return (*conditions, COMMANDS_CONDITION, *_hardware(records))
+        return (*conditions, COMMANDS_CONDITION, *shared_inputs(records), *_hardware(records))
     split = protocol.spec.dataset.split
     if split.tests_per_seed:
         conditions += ["a new split per seed, other test images at each", POOL]

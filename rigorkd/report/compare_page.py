@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.publication import Outcome, Publication
-from rigorkd_analysis.studies.prediction import Prediction, PrintedFamily, PrintedNumber
+from rigorkd_analysis.studies.prediction import PAIRED, Prediction, PrintedFamily, PrintedNumber
 from rigorkd_analysis.studies.replication import Agreement, DifferenceFamily, Replication, StudyDifference
 from rigorkd_analysis.studies.synthesis import Summary, SummaryFamily, Synthesis
 from rigorkd_analysis.verdicts import Verdict
@@ -220,7 +220,7 @@ def _printed_table(
     )
     caption = (
         f"{against} of {result.studies[0].name}: mean ± t·sd·√(1/n + 1/k); printed rounding is allowed for; "
-        f"{_correction(result, family.size)}."
+        f"{f'{PAIRED}; ' * gains}{_correction(result, family.size)}."
     )
     outside = frozenset(i for i, one in enumerate(family.comparisons) if one.verdict == "outside")
     table = Table(title, (Column("cell"), *columns.values()), rows, caption, outside)

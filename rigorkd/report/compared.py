@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rigorkd_analysis.analysis_plan import Plan
+from rigorkd_analysis.likeness import says_on_what
 from rigorkd_analysis.runs import is_of_no_new_data
 from rigorkd_analysis.studies.effects import Study
 
 from rigorkd.errors import InputError
+from rigorkd.readers.known_names import NAMED, PARAMETERS, canonical
 from rigorkd.readers.leaving_out import NoSuchValueError
 from rigorkd.readers.raw import Reading
 from rigorkd.records.study import is_study
@@ -58,8 +60,18 @@ class Printed:
     rows: Rows
 
     def mappings(self, renamed: Names) -> list[Mapping[str, str]]:
+        """Its rows, columns that say which cell it is by their known names, as those of runs are."""
+        known = {name: canonical(name) for name in self.rows.columns}
+        keys = {
+            name: kind
+            for name, kind in known.items()
+            if kind in (*NAMED, *PARAMETERS) and kind not in known and [*known.values()].count(kind) == 1
+        }
         return [
-            {key: _rename(value, renamed) if key in _NAMED else value for key, value in row.items()}
+            {
+                keys.get(key, key): _rename(value, renamed) if keys.get(key, key) in _NAMED else value
+                for key, value in row.items()
+            }
             for row in self.rows.mappings()
         ]
 
@@ -145,16 +157,20 @@ def _printed(rows: Rows, asked: Reading) -> Printed:
 def named(sources: Sequence[Runs], renamed: Names, asked: Plan) -> list[Study]:
     """The studies under names of their own; `renamed` is for all but the first, `asked` says by which metric
     and over which baselines they are compared."""
-    own = [one.source.name for one in sources]
     paths = [one.path.absolute() for one in sources]
     for position, path in enumerate(paths):
         if path in paths[:position]:
             raise InputError(f"{sources[position].path} is given twice", hint="a study agrees with itself")
-    names = own if len(set(own)) == len(own) else [str(one.path) for one in sources]
     return [
         one.study(name, renamed if position else (), asked)
-        for position, (one, name) in enumerate(zip(sources, names, strict=True))
+        for position, (one, name) in enumerate(zip(sources, _names(sources), strict=True))
     ]
+
+
+def _names(sources: Sequence[Runs]) -> list[str]:
+    """What each is called: by its own name, or by its path where two have one name."""
+    own = [one.source.name for one in sources]
+    return own if len(set(own)) == len(own) else [str(one.path) for one in sources]
 
 
 def common_plan(sources: Sequence[Runs], asked: Plan) -> tuple[Plan, list[str]]:
@@ -166,7 +182,8 @@ def common_plan(sources: Sequence[Runs], asked: Plan) -> tuple[Plan, list[str]]:
     warnings: list[str] = []
     metrics = {one.source.plan.metric for one in sources} - {None}
     if asked.metric is None and len(metrics) > 1:
-        told = ", ".join(f"{one.source.plan.metric} in {one.source.name}" for one in sources)
+        named = zip(_names(sources), sources, strict=True)
+        told = ", ".join(f"{one.source.plan.metric} in {name}" for name, one in named)
         raise InputError(
             f"the studies judge different metrics: {told}",
             hint="--metric compares them by one that all of them have; else name it alike in their protocols "
@@ -178,8 +195,8 @@ def common_plan(sources: Sequence[Runs], asked: Plan) -> tuple[Plan, list[str]]:
     sesoi = asked.sesoi
     if sesoi is None:
         named_by = {
-            one.source.name: one.source.plan.sesoi
-            for one in sources
+            name: one.source.plan.sesoi
+            for name, one in zip(_names(sources), sources, strict=True)
             if one.source.plan.sesoi is not None and one.source.plan.metric in (metric, None)
         }
         if len(set(named_by.values())) == 1:
@@ -187,12 +204,14 @@ def common_plan(sources: Sequence[Runs], asked: Plan) -> tuple[Plan, list[str]]:
         elif named_by:
             told = ", ".join(f"{value:g} in {name}" for name, value in named_by.items())
             warnings.append(f"the smallest effect of interest differs ({told}); name one with --sesoi")
-    else:
+    elif len(sources) > 1:  # beside a printed table nothing is called equivalent
         warnings.append("the smallest effect of interest was given on the command line: exploratory")
     if asked.baselines:
         warnings.append(f"gains are over {' and '.join(asked.baselines)}, as --baseline asks")
+    warnings += _other_data(sources)
     warnings += _other_dispatch(sources)
     warnings += _other_training(sources)
+    warnings += _other_definitions(sources)
     return replace(asked, metric=metric, goal=goal, sesoi=sesoi), warnings
 
 
@@ -203,20 +222,38 @@ def told_by(studies: Sequence[Runs], *, alone: bool = False) -> list[str]:
     plans, what was chosen, and that something was chosen on test data.
     """
     told = []
-    for one in studies:
+    for name, one in zip(_names(studies), studies, strict=True):
         own: Iterable[str] = (*one.source.warnings, *(before.says for before in one.source.shown_before()))
         if alone:
             chosen = (text for text in own if text.startswith(CHOICES) or is_of_no_new_data(text))
             own = (*told_of_plan(own), *chosen)
         # its own analyses say these beside each verdict: they are of each of its numbers
         doubts = (doubt.says for doubt in one.source.doubted)
-        told += [f"{one.source.name}: {text}" for text in (*own, *doubts)]
+        told += [f"{name}: {text}" for text in (*own, *doubts)]
     return told
+
+
+def _other_data(sources: Sequence[Runs]) -> list[str]:
+    """That all of one table was measured on other data than all of another, whose cells have equal names."""
+    found: dict[str, dict[str, str]] = {}
+    for name, one in zip(_names(sources), sources, strict=True):
+        for column in one.source.table:
+            values = {str(value) for value in one.source.table[column].dropna()}
+            if says_on_what(str(column)) and len(values) == 1:
+                found.setdefault(str(column), {})[name] = values.pop()
+    told = [
+        f"{column}: {', '.join(f'{value} in {study}' for study, value in by.items())}"
+        for column, by in found.items()
+        if len(set(by.values())) > 1
+    ]
+    if not told:
+        return []
+    return [f"they were not measured on the same ({'; '.join(told)}): a difference may be that of the data"]
 
 
 def _other_dispatch(sources: Sequence[Runs]) -> list[str]:
     """That studies were computed with different instructions; a CSV without the column does not tell."""
-    tables = {one.source.name: one.source.table for one in sources}
+    tables = {name: one.source.table for name, one in zip(_names(sources), sources, strict=True)}
     found = {
         name: sorted({value for value in table["dispatch"] if isinstance(value, str) and value})
         for name, table in tables.items()
@@ -231,8 +268,8 @@ def _other_dispatch(sources: Sequence[Runs]) -> list[str]:
 def _other_training(sources: Sequence[Runs]) -> list[str]:
     """That commands, their code or what they read differ between studies, as far as the records tell."""
     records = {
-        one.source.name: [record for record in one.source.of_runs.records if record.is_by_command]
-        for one in sources
+        name: [record for record in one.source.of_runs.records if record.is_by_command]
+        for name, one in zip(_names(sources), sources, strict=True)
         if one.source.of_runs is not None
     }
     records = {name: found for name, found in records.items() if found}
@@ -259,6 +296,29 @@ def _other_training(sources: Sequence[Runs]) -> list[str]:
     if lone := sorted(f"{file} ({', '.join(by)})" for file, by in files.items() if file not in whole):
         parts.append(f"not in each: {some_of(lone, 6)}")
     return [f"their runs were not trained alike: {'; '.join(parts)}"] if parts else []
+
+
+def _other_definitions(sources: Sequence[Runs]) -> list[str]:
+    """In which settings cells of one name, teachers too, differ between studies that rigorkd trained."""
+    from rigorkd.protocol.hashes import resolved
+    from rigorkd.records.read import read_protocol
+
+    defined: dict[str, dict[str, Mapping[str, object]]] = {}
+    for study, one in zip(_names(sources), sources, strict=True):
+        if one.source.folder is not None:
+            for cell in read_protocol(one.source.folder).cells:
+                if cell.trainer is None:  # of commands their own comparison tells
+                    defined.setdefault(cell.name, {})[study] = resolved(cell)
+    differing: dict[str, list[str]] = {}
+    for name, by in defined.items():
+        columns = dict.fromkeys(column for own in by.values() for column in own)
+        other = [one for one in columns if len({str(own.get(one)) for own in by.values()}) > 1]
+        if other:
+            differing.setdefault(", ".join(other), []).append(name)
+    if not differing:
+        return []
+    told = "; ".join(f"{settings} of {some_of(cells, 3)}" for settings, cells in differing.items())
+    return [f"cells of one name were not defined alike ({told}): a difference may be that of these settings"]
 
 
 def _renamed_table(table: pd.DataFrame, renamed: Names) -> pd.DataFrame:

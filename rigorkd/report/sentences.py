@@ -484,6 +484,14 @@ def _led(item: _Saying, lead: str) -> _Saying:
     return replace(item, says=Said(item.says, lead=lead).whole)
 
 
+def not_judged_after(item: Candidates, analysis: Analysis) -> str:
+    """The look after which no cell of a set is validly left out as worse than the best; "" of others."""
+    if len(item.may_be_best) < len(item.cells):
+        return ""
+    reasons = (c.not_valid or "" for family in analysis.families for c in family.comparisons)
+    return next((text for text in reasons if text.startswith(REPEATED)), "")
+
+
 def may_be_best(item: Candidates, analysis: Analysis) -> Said:
     """Which cells of a set the data cannot tell from the best one; after a look none is validly left out."""
     cells, share = f"{len(item.cells)} cells", percent_text(1 - analysis.alpha)
@@ -492,8 +500,7 @@ def may_be_best(item: Candidates, analysis: Analysis) -> Said:
     whole = len(item.may_be_best) == len(item.cells)
     lost = any(cell.diverged for cell in analysis.cells if cell.cell in item.cells)
     share += f" confidence, {CONVERGED}" if lost else " confidence"
-    reasons = (c.not_valid or "" for family in analysis.families for c in family.comparisons)
-    if whole and (look := next((text for text in reasons if text.startswith(REPEATED)), "")):
+    if look := not_judged_after(item, analysis):
         text = f"which of {cells} may be the best one is not judged ({look})."
     elif whole:
         text = f"any of the {cells.removeprefix('the ')} may be the best one ({share})."

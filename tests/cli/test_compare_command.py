@@ -316,3 +316,68 @@ def test_a_baseline_of_another_name_is_named(studies: Path) -> None:
     assert "Printed gains: of 1 in printed.csv" in out
     code, out, err = invoke(studies, "a_ce.csv", "printed.csv")
     assert "no printed gain is compared (a_ce: no cell is a baseline" in " ".join(out.split())
+
+
+RUNS = "data,teacher_net,student_net,distiller,tau,run_seed,acc_test\n"
+
+
+@pytest.fixture
+def of_two_data_sets(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(1)
+    rows: dict[str, list[str]] = {"CIFAR-100": [], "TinyImageNet": []}
+    for data, base in (("CIFAR-100", 70.0), ("TinyImageNet", 55.0)):
+        for seed in range(5):
+            luck = base + rng.normal(0, 0.3)
+            for method, tau, gain in (("scratch", "", 0.0), ("KD", "4", 1.0), ("AT", "", 0.3)):
+                value = luck + gain + rng.normal(0, 0.1)
+                rows[data].append(f"{data},r56,r20,{method},{tau},{seed},{value:.2f}")
+    for name, kept in (("both", [*rows["CIFAR-100"], *rows["TinyImageNet"]]), ("cifar", rows["CIFAR-100"])):
+        (tmp_path / f"{name}.csv").write_text(RUNS + "\n".join(kept) + "\n")
+    (tmp_path / "tiny.csv").write_text(RUNS + "\n".join(rows["TinyImageNet"]) + "\n")
+    header = "dataset,teacher_net,student_net,distiller,tau,acc_test,n\n"
+    for data, base in (("CIFAR-100", 70.0), ("TinyImageNet", 55.0)):
+        own = [("scratch", "", base), ("KD", "4", base + 1.1), ("AT", "", base + 0.2)]
+        lines = [f"{data},r56,r20,{method},{tau},{value:.2f},3" for method, tau, value in own]
+        (tmp_path / f"printed-{data}.csv").write_text(header + "\n".join(lines) + "\n")
+    return tmp_path
+
+
+def test_printed_numbers_of_other_data_are_like_no_cell(of_two_data_sets: Path) -> None:
+    """The columns are named as in tables of runs, and that of the data says which cells a row may be of."""
+    named = ("--baseline", "scratch")
+    for runs in ("both.csv", "cifar.csv"):
+        code, out, err = invoke(of_two_data_sets, runs, "printed-CIFAR-100.csv", *named)
+        assert code == 0, err
+        assert "Printed gains: of 2 in printed-CIFAR-100.csv" in out
+        assert "TinyImageNet" not in out
+    code, out, err = invoke(of_two_data_sets, "cifar.csv", "printed-TinyImageNet.csv", *named)
+    assert code == 2
+    assert "scratch (measured on dataset TinyImageNet, ours CIFAR-100)" in err
+    assert "a column `cell`, such as r20/AT)" in err
+    table = (of_two_data_sets / "printed-TinyImageNet.csv").read_text().splitlines()
+    by_cell = ["cell," + table[0], "r20/scratch," + table[1], "r20/AT," + table[3]]
+    (of_two_data_sets / "cells.csv").write_text("\n".join(by_cell) + "\n")
+    code, out, err = invoke(of_two_data_sets, "cifar.csv", "cells.csv", *named)
+    assert code == 2
+    assert "measured on dataset TinyImageNet, ours CIFAR-100" in err
+    bare = (of_two_data_sets / "cifar.csv").read_text().replace("data,", "", 1).replace("CIFAR-100,", "")
+    (of_two_data_sets / "bare.csv").write_text(bare)
+    code, out, err = invoke(of_two_data_sets, "bare.csv", "printed-TinyImageNet.csv", *named)
+    assert "measured (dataset TinyImageNet), and nothing here says it of ours" in " ".join(out.split())
+
+
+def test_two_tables_of_other_data_say_so(of_two_data_sets: Path) -> None:
+    _, out, _ = invoke(of_two_data_sets, "cifar.csv", "tiny.csv", "--baseline", "scratch")
+    assert "(dataset: CIFAR-100 in cifar, TinyImageNet in tiny)" in " ".join(out.split())
+
+
+def test_a_printed_gain_is_taken_as_paired_and_says_so(studies: Path) -> None:
+    """Of unpaired seeds a gain varies more than ours: its condition goes with each claim."""
+    told = "taken as paired by seed, as ours are"
+    for form in ("table", "latex", "json"):
+        _, out, _ = invoke(studies, "a.csv", "printed.csv", "--seeds", "3", "--format", form)
+        assert f"a printed gain is {told}" in " ".join(out.split())
+    gains = next(f for f in json.loads(out)["families"] if f["name"] == "gains")
+    assert all("if its seeds are paired as ours are" in one["says"] for one in gains["comparisons"])
+    cells = next(f for f in json.loads(out)["families"] if f["name"] == "cells")
+    assert not any("paired" in one["says"] for one in cells["comparisons"])

@@ -492,3 +492,54 @@ def test_what_listed_code_imports_from_its_own_folder_is_code(tmp_path: Path) ->
     (code / "old.py").write_text("print 'of another Python'\n")
     said = " ".join(of(tmp_path, "plan", "protocols/mine.yaml").stdout.split())
     assert "a change of these makes runs stale: src/main.py, src/helper.py, src/old.py" in said
+
+
+def test_inputs_that_all_seeds_share_are_held_fixed_and_axes_of_one_s_own_are_named(tmp_path: Path) -> None:
+    """A teacher's checkpoint among the inputs is one teacher; `training` is no setting that anybody chose."""
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer:
+  command: "python train.py {seed} {lr} [{T} teacher.npz]"
+  metrics: {acc: max}
+  result: stdout
+  inputs: [teacher.npz]
+students: [net]
+groups:
+  main: {lr: [0.1, 0.2], baseline: true, kd: {T: [1, 4]}}
+seeds: 5
+analysis: {contrasts: [{trend: {over: T, group: main, where: {lr: 0.1}}, name: more with T}]}
+"""
+    script = """
+import random, sys
+seed, lr, T = sys.argv[1], float(sys.argv[2]), float(([*sys.argv, 0])[3])
+print(70 + random.Random(seed).random() + random.Random(str(sys.argv)).random() / 5 + 3 * lr + T / 4)
+"""
+    write(tmp_path, protocol, script)
+    (tmp_path / "protocols" / "teacher.npz").write_text("weights")
+    assert of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2).returncode == 0
+    found = document(tmp_path, "analyze")
+    assert "inputs that all seeds share (teacher.npz)" in found["conditioned_on"]
+    assert "conditioned on inputs that all seeds share (teacher.npz)" in found["warnings"]
+    (average,) = (c for f in found["families"] if f["name"] == "overall" for c in f["comparisons"])
+    assert average["name"].startswith("main/net/kd: average of 4 (T, lr)")
+    assert "averaged over 4 settings of T and lr," in average["says"]
+    tests = [one["says"].partition("(F")[0] for one in found["factorial"]]
+    assert [text.partition(": T")[0].removeprefix("exploratory: ") for text in tests] == [
+        "main/net at lr = 0.1",
+        "main/net at lr = 0.2",
+    ]
+    assert [one["settings"] for one in found["factorial"]] == ["lr = 0.1", "lr = 0.2"]
+    (trend,) = (c for f in found["families"] if f["name"] == "contrasts" for c in f["comparisons"])
+    assert trend["verdict"] == "better"
+    text = protocol.replace("over: T, group: main, where: {lr: 0.1}", "over: lr, group: main, where: {T: 4}")
+    (tmp_path / "protocols" / "mine.yaml").write_text(text)
+    assert of(tmp_path, "run", "protocols/mine.yaml").returncode == 0
+    (trend,) = (
+        c
+        for f in document(tmp_path, "analyze")["families"]
+        if f["name"] == "contrasts"
+        for c in f["comparisons"]
+    )
+    assert trend["a"] is None
+    assert set(trend["weights"]) == {"main/net/kd-T4-lr0.1", "main/net/kd-T4-lr0.2"}

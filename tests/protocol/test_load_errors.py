@@ -353,6 +353,14 @@ CASES = [
         "needs at least two",
         "",
     ),
+    (
+        "seeds: 3",
+        "analysis: {contrasts: [{trend: {over: T, group: main, student: small}}]}",
+        17,
+        None,
+        "2 arms could be meant (alpha 0.1; alpha 0.5)",
+        "such as where: {alpha: 0.1}",
+    ),
     ("seeds: 3", "analysis: {contrasts: [[a, b, c]]}", 17, None, "takes at most 2", ""),
     (
         "seeds: 3",

@@ -23,6 +23,7 @@ from rigorkd.records.interim import FILE, InterimAnalysis, listed_seeds, read_in
 from rigorkd.records.study import read_info
 from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.emit import to_json
+from rigorkd.report.figures.catalog import figures
 from rigorkd.report.gather import gather
 from rigorkd.report.headline import headline
 from rigorkd.report.judging import Question, analysis_of, note
@@ -516,3 +517,37 @@ def test_a_later_look_at_as_many_seeds_hides_no_earlier_one() -> None:
     assert "analysed before at n = 5 (seeds 0:5; 7:12)" in str(plan.repeated_look(12))
     assert plan.later_than_a_look("later").startswith("added after a look at n = 5: results were known")
     assert plan.later_than_a_look("first") == ""
+
+
+def test_the_figure_of_the_best_claims_no_set_that_is_not_judged(made, tmp_path):
+    """After a look the cells that may be the best are not judged: all of them are no finding."""
+    look(made(tmp_path, first(5)))
+    source = from_study(made(tmp_path, first(8)))
+    found = analysis_of(source, Question())
+    evidence = gather(source, found)
+    best = next(figure for figure in figures(evidence) if figure.name == "best")
+    told = "not judged (repeated look, not valid at alpha: analysed before at n = 5)"
+    assert told in best.caption
+    assert "any filled one" not in best.caption
+    assert not [key for key in best.keys if "may be the best" in key.text]
+    assert "may be the best" not in best.panels[0].describe
+    fresh = figures(gather(source, analysis_of(source, Question(seeds=(5, 6, 7)))))
+    best = next(figure for figure in fresh if figure.name == "best")
+    assert "any filled one may be it" in best.caption
+
+
+def test_studies_whose_cells_are_defined_otherwise_say_in_which_settings(made, tmp_path):
+    """Their gains may differ for that alone, whatever the cells are called."""
+    folders = {}
+    for name, old, new, seeds in (("a", "", "", 0), ("b", "epochs: 1", "epochs: 2", 3), ("c", "", "", 3)):
+        (tmp_path / name).mkdir()
+        rows = {cell: (0.0,) * seeds + tuple(v + seeds / 9 for v in row[:3]) for cell, row in FIVE.items()}
+        text = PROTOCOL.replace("epochs: 1", new) if old else PROTOCOL
+        folders[name] = str(made(tmp_path / name, rows, seeds=range(seeds, seeds + 3), text=text))
+    told = {
+        name: " ".join(CliRunner().invoke(cli, ["compare", folders["a"], folders[name]]).stdout.split())
+        for name in ("b", "c")
+    }
+    assert "not defined alike (epochs of teacher, main/plain/baseline, main/plain/kd-T1-a0.5 and" in told["b"]
+    assert "Gains:" in told["c"]
+    assert "defined alike" not in told["c"]

@@ -38,7 +38,8 @@ from rigorkd_analysis.wording import over_what, p_text, percent_text
 
 _WEIGHTS = ("alpha", "ce_weight", "kd_weight")
 #: What all cells of one grid share: everything that can be an axis, but T and the weights.
-_FIXED = ("group", "student", "method", *(axis for axis in AXES if axis not in ("T", *_WEIGHTS)))
+_WHOSE = ("group", "student", "method")
+_FIXED = (*_WHOSE, *(axis for axis in AXES if axis not in ("T", *_WEIGHTS)))
 _SYMBOL = {"T": "T", "alpha": "α"}
 NOT_SHOWN = "are not shown to differ from each other"
 """What is said of settings of whose gains the F test rejects nothing."""
@@ -73,8 +74,9 @@ class FTest:
 class Factorial:
     """The T × alpha structure of one student's cells: a complete grid, or the arms of a cross.
 
-    `teacher` is named where the student has several, each with a structure of its own. `beside` is the part
-    of what it `says` that speaks of comparisons of the same cells.
+    `teacher` is named where the student has several, each with a structure of its own, and `settings` where
+    it has structures at several of others: `lr = 0.1`. `beside` is the part of what it `says` that speaks of
+    comparisons of the same cells.
     """
 
     student: str | None
@@ -86,6 +88,7 @@ class Factorial:
     says: str
     teacher: str | None = None
     beside: str = ""
+    settings: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,12 +145,25 @@ def _factorials(question: Question) -> list[Factorial]:
         weight = next((name for name in _WEIGHTS if runs.number(name, cells[0]) is not None), None)
         found = _factorial(question, cells, weight, dict(zip(_FIXED, key, strict=True)))
         if found is not None:
-            out.append(replace(found, teacher=dict(zip(_FIXED, key, strict=True))["teacher"] or None))
+            fixed = dict(zip(_FIXED, key, strict=True))
+            like = [other for other in sets if all(other[at] == key[at] for at in range(len(_WHOSE)))]
+            apart = _set_apart(runs, cells, [cell for other in like for cell in sets[other]])
+            out.append(replace(found, teacher=fixed["teacher"] or None, settings=apart))
     teachers: dict[tuple[str | None, str | None], set[str | None]] = {}
     for one in out:
         teachers.setdefault((one.student, one.group), set()).add(one.teacher)
     out = [one if len(teachers[one.student, one.group]) > 1 else replace(one, teacher=None) for one in out]
     return _judged_together(question, out)
+
+
+def _set_apart(runs: Runs, cells: Sequence[int], among: Sequence[int]) -> str:
+    """What the cells of one structure have in common that others of the same student and method have not."""
+    named = [name for name in varying(runs, among) if name not in ("T", *_WEIGHTS, *_WHOSE, "teacher")]
+    told = []
+    for name in named:
+        values = {runs.text(name, cell).removesuffix(".0") for cell in cells}
+        told += [f"{name} = {value}" for value in values if value and len(values) == 1]
+    return ", ".join(told)
 
 
 def _judged_together(question: Question, sets: Sequence[Factorial]) -> list[Factorial]:
@@ -175,7 +191,8 @@ def whose(item: Factorial, among: Sequence[Factorial]) -> str:
         for other in among
         if (other.student, other.group, other.teacher) == (item.student, item.group, item.teacher)
     }
-    return f"{lead}, {item.method}".strip(", ") if item.method and len(methods) > 1 else lead
+    lead = f"{lead}, {item.method}".strip(", ") if item.method and len(methods) > 1 else lead
+    return f"{lead} at {item.settings}".strip() if item.settings else lead
 
 
 def column_of(symbol: str) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 from scipy import special
 
 from rigorkd_analysis.analysis_plan import Correction, Plan
+from rigorkd_analysis.likeness import on_what, says_on_what
 from rigorkd_analysis.metric_names import Goal, is_percentage
 from rigorkd_analysis.published.printed_cells import Row
 from rigorkd_analysis.published.printed_rounding import half_unit
@@ -44,6 +45,9 @@ from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import Phrasing, adjusted_name, p_text, percent_text
 
 Compatibility = Literal["inside", "outside", "unknown"]
+
+PAIRED = "a printed gain is taken as paired by seed, as ours are"
+"""What nothing in a printed table says, and the interval of a gain stands on."""
 
 _DESCRIBES = ("group", "student", "method", "teacher", "T", "alpha", "ce_weight", "kd_weight", "epochs")
 
@@ -159,10 +163,10 @@ def compare_published(study: Study, table: PublishedTable, plan: Plan) -> Predic
     if not gains:
         why = without_gains([ours]) or ": no row beside its baseline's is like a cell of ours"
         warnings.append(f"no printed gain is compared{why}")
-    if gains and any(number.k == 1 for _, number in gains):
-        warnings.append(
-            "a printed gain of one seed is taken as paired, as ours are: one draw of the difference"
-        )
+    if gains:
+        warnings.append(f"{PAIRED}: where its cells had seeds of their own, more lie outside by chance")
+    if told := _data_only_there(ours.runs, table):
+        warnings.append(told)
     return Prediction(
         schema=SCHEMA,
         kind="published",
@@ -227,18 +231,23 @@ def _match(runs: Runs, table: PublishedTable, column: str) -> tuple[dict[str, Pr
     if not matched:
         raise TableError(
             f"no row of {table.name} is like a cell of the study: {'; '.join(unmatched[:4])}",
-            hint="rows are matched by cell name, or by student, method, T, alpha, epochs; "
-            "--rename OLD NEW brings names together",
+            hint="rows are matched by cell name (a column `cell`, such as "
+            f"{runs.cells[0]}), or by data set, student, teacher, method, T, alpha, epochs; --rename OLD NEW "
+            "brings names together",
         )
     return matched, unmatched
 
 
 def _cell_like(runs: Runs, row: Row, name: str) -> tuple[str | None, str]:
     """The one cell that a printed row is of, or why there is none."""
+    data = on_what(runs)
     if name in runs.index:
-        return name, ""
+        own = {key: runs.text(key, runs.index[name]) for key in data if (row.get(key) or "").strip()}
+        other = [f"{key} {row[key]}, ours {text}" for key, text in own.items() if not _same(row[key], text)]
+        return (None, f"measured on {', '.join(other)}") if other else (name, "")
     ends = [cell for cell in runs.cells if cell.endswith(f"/{name}")]
-    said = [key for key in _DESCRIBES if (row.get(key) or "").strip() and key in runs.attributes]
+    keys = (*dict.fromkeys((*data, *_DESCRIBES)),)
+    said = [key for key in keys if (row.get(key) or "").strip() and key in runs.attributes]
     alike = [
         cell
         for position, cell in enumerate(runs.cells)
@@ -249,10 +258,32 @@ def _cell_like(runs: Runs, row: Row, name: str) -> tuple[str | None, str]:
     if len(alike) == 1 and (ends or len(said) > 1):
         return alike[0], ""
     if not alike:
+        there = [key for key in data if (row.get(key) or "").strip()]
+        if there and _cell_like(runs, {key: text for key, text in row.items() if key not in data}, name)[0]:
+            told = (
+                f"{key} {row[key]}, ours {', '.join(dict.fromkeys(runs.attributes[key]))}" for key in there
+            )
+            return None, f"measured on {'; '.join(told)}"
         return None, "no cell is like it"
     if not ends and len(said) < 2:
         return None, "the row does not say enough of itself"
     return None, f"{len(alike)} cells are like it: {', '.join(alike[:3])}{', …' if len(alike) > 3 else ''}"
+
+
+def _data_only_there(runs: Runs, table: PublishedTable) -> str:
+    """That a table says on what its numbers were measured where ours does not, "" otherwise."""
+    named = {
+        column: dict.fromkeys(text for row in table.rows if (text := (row.get(column) or "").strip()))
+        for column in (table.rows[0] if table.rows else ())
+        if (column in ("dataset", "task") or says_on_what(column)) and column not in runs.attributes
+    }
+    told = [f"{column} {', '.join([*values][:3])}" for column, values in named.items() if values]
+    if not told:
+        return ""
+    return (
+        f"{table.name} says on what its numbers were measured ({'; '.join(told)}), and nothing here says it "
+        "of ours: of other data, no number agrees or disagrees with ours"
+    )
 
 
 def _same(printed: str, own: str) -> bool:
@@ -371,6 +402,7 @@ def _with_words(
         "unknown": f"is not judged against the interval ({one.not_valid})",
     }[one.verdict]
     numbers = f"{percent_text(1 - plan.alpha)} prediction from {one.n} seeds of {study}: {low} to {high}"
+    numbers += ", if its seeds are paired as ours are" * signed
     return replace(
         one,
         says=f"{text} {where} ({numbers}, {p_text(one.p_adjusted, adjusted_name(plan.correction, size))}).",
