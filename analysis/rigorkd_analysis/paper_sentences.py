@@ -151,8 +151,14 @@ def with_cautions(says: str, warnings: Sequence[str], over: str = "") -> str:
     for text in dict.fromkeys(map(in_brief, warnings)):
         fact = text.partition(": ")[2] or text
         if fact not in says and not text.startswith(_TOLD_BY_NUMBERS):
-            left.append(_OF_A_CELL.sub(r"\1: one of its cells has ", text))
+            left.append(_OF_A_CELL.sub(_of_a_cell, text))
     return f"{says.removesuffix('.')}{_CAUTION}{'; '.join(left)}." if left else says
+
+
+def _of_a_cell(found: re.Match[str]) -> str:
+    """A run far off, whose cell is not named: a baseline is, for it may make the gain that is claimed."""
+    of_baseline = found[2].rsplit("/", 1)[-1].partition("-")[0] == "baseline"
+    return f"{found[1]}: {'the baseline' if of_baseline else 'one of its cells'} has "
 
 
 _CAUTION = "; caution: "
@@ -181,7 +187,7 @@ _ADVICE = re.compile(
     r"|--sequential|seeds that no look has seen).*$"
 )
 _NOTHING = "Nothing can be said of"
-_OF_A_CELL = re.compile(r"^(an outlying seed|a seed far behind): .+? has ")
+_OF_A_CELL = re.compile(r"^(an outlying seed|a seed far behind): (.+?) has ")
 """Sentences call no cell by its name."""
 _TOLD_BY_NUMBERS = ("n = ", "among converged seeds only", "this design cannot decide", "zero variance")
 

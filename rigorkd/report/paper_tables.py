@@ -16,6 +16,7 @@ from typing import Literal
 
 from rigorkd_analysis.metric_names import is_accuracy, is_top5, label
 from rigorkd_analysis.results import GAINS, Comparison, Family, Secondary
+from rigorkd_analysis.verdicts import AT_LEAST
 from rigorkd_analysis.wording import number_text, percent_text
 
 from rigorkd.errors import InputError
@@ -586,6 +587,8 @@ def tests_said(evidence: Evidence, cells: Collection[str], *, of_all: bool, name
     if analysis.sesoi is not None:  # before what stands apart: a note may be a sentence of its own
         say = Numbers(analysis)
         text += f", equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests"
+        beyond = any(c.magnitude == AT_LEAST for family in families for c in family.comparisons)
+        text += "; ≥ SESOI: by more than that" * beyond
     sharper = (holm_is_sharper(analysis, one) for one in families if of_all and _corrected(evidence))
     notes = dict.fromkeys((_elsewhere(families, cells, named), planned_looks(analysis), *sharper))
     return text + "".join(f"; {note}" for note in notes if note)

@@ -145,6 +145,8 @@ def test_a_caution_is_what_is_wrong_and_not_what_to_do_nor_what_the_sentence_say
         "KD raised the accuracy by 1 (n = 4 seeds); caution: an outlying seed: one of its cells has 3 at "
         "seed 2, its median is 5."
     )
+    bare = "an outlying seed: main/net/baseline-e3 has 3 at seed 2, its median is 5"
+    assert "an outlying seed: the baseline has 3 at seed 2" in with_cautions(says, (bare,))
     assert (
         with_cautions("Nothing can be said of KD: no seed.", (seed,)) == "Nothing can be said of KD: no seed."
     )

@@ -194,3 +194,14 @@ def test_plan_warns_of_few_seeds_as_the_analysis_will(made, tmp_path: Path, n: i
     file.write_text(kept)
     again = said("plan", file, "--seeds", 20, "--results", tmp_path / "none")
     assert ("fewer than 5 seeds" in again) is (told is not None), "seeds kept for choosing judge nothing"
+
+
+@pytest.mark.parametrize("layout", ["gains", "overall"])
+def test_a_layout_says_what_at_least_the_sesoi_stands_for(made, tmp_path: Path, layout: str) -> None:
+    told = "; ≥ SESOI: by more than that"
+    for folder, rows in (("far", (BASE, EQUIVALENT, FAR)), ("near", (BASE, EQUIVALENT, EQUIVALENT))):
+        (tmp_path / folder).mkdir()
+        study = made(tmp_path / folder, dict(zip(CELLS, rows, strict=True)), text=PROTOCOL)
+        text = said("table", study, "--layout", layout, "--format", "markdown")
+        assert (told in text) == (folder == "far")
+        assert ("better ≥ SESOI" in text) == (folder == "far")

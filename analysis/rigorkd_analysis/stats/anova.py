@@ -382,7 +382,8 @@ def _says(question: Question, tests: tuple[FTest, ...], total: int) -> str:
         )
     text = "; ".join(parts) + f", in {question.phrasing.words}."
     # of two levels the test is the paired t test, with ε = 1
-    if any(test.epsilon is not None and test.epsilon < 1 - NOISE and test.n <= 6 for test in tests):
+    hidden = (test for test in tests if test.p_together is None or test.p_together >= alpha)
+    if any(test.epsilon is not None and test.epsilon < 1 - NOISE and test.n <= 6 for test in hidden):
         text += (
             " With so few seeds the Greenhouse–Geisser test is conservative: it seldom shows what is there."
         )
