@@ -153,7 +153,10 @@ class Prose:
 
 @dataclass(frozen=True)
 class Count:
-    """How many comparisons have a verdict; `path` is `<position of their family>:<verdict>`."""
+    """How many comparisons have a verdict; `path` is `<position of their family>:<verdict>`.
+
+    Of sequential verdicts it begins with `sequential/`.
+    """
 
     number: int
     label: str

@@ -94,6 +94,8 @@ def report_page(evidence: Evidence) -> Page:
     learnt = not banner_of(analysis.warnings).startswith(AT_CHANCE)
     banner, name = banner_of(analysis.warnings), analysis.study or "study"
     first, *further = (*headline(analysis, say), *says_secondary(analysis))
+    if analysis.sequential is not None and sequential_leads(analysis):  # the short answer has its tally
+        first = first.partition(sequential_tally(analysis.sequential))[2].strip() or first
     return Page(
         title=f"{word_of(banner)}{name} · rigorkd report",
         study=name,
@@ -227,10 +229,19 @@ def _setting(evidence: Evidence, say: Numbers) -> str:
 def _tally(analysis: Analysis, position: int, family: Family) -> Tally:
     found = Counter(comparison.verdict for comparison in family.comparisons)
     unfit = not_valid(family)
+    title, path = f"{titled_family(family)}, {status_of(analysis, family)}", str(position)
+    answers = [
+        one.verdict
+        for (name, planned, _), (_, one) in sequential_answers(analysis).items()
+        if (name, planned) == (family.name, family.planned)
+    ]
+    if answers:  # these lead the page, and the others of a family may all be of no more than a look
+        found, unfit = Counter(answers), ""
+        title, path = f"{title}, sequentially", f"sequential/{position}"
     return Tally(
-        f"{titled_family(family)}, {status_of(analysis, family)}",
+        title,
         tuple(
-            Count(found[verdict], verdict.label, verdict.badge, verdict.sentence, f"{position}:{verdict}")
+            Count(found[verdict], verdict.label, verdict.badge, verdict.sentence, f"{path}:{verdict}")
             for verdict in Verdict
             if found[verdict] or not (verdict.negligible or unfit)
         ),

@@ -110,8 +110,14 @@ def compare(html: str, document: dict[str, Any], measured: Measured) -> int:
     for shown in reader.shown:
         path = shown.attributes.get("data-path", "")
         if "data-count" in shown.attributes:
-            family, verdict = shown.attributes["data-count"].split(":")
-            found = Counter(c["verdict"] for c in document["families"][int(family)]["comparisons"])
+            place, verdict = shown.attributes["data-count"].split(":")
+            family = document["families"][int(place.removeprefix("sequential/"))]
+            judged = family["comparisons"]
+            if place.startswith("sequential/"):
+                asked = (family["name"], family["planned"])
+                every = document["sequential"]["comparisons"]
+                judged = [c for c in every if (c["family"], c["planned"]) == asked]
+            found = Counter(c["verdict"] for c in judged)
             assert int(shown.text) == found[verdict]
         elif "data-value" not in shown.attributes:
             said = at(document, path)

@@ -172,3 +172,6 @@ def test_a_page_after_a_look_has_the_answers_that_hold_then(study, tmp_path) -> 
         asked = ["table", str(study), "--layout", layout, "--format", "markdown"]
         done = CliRunner().invoke(cli, asked, catch_exceptions=False)
         assert (f"`rigorkd table {study} --layout sequential`" in done.stderr) == told
+    answer = words.partition("Answer By the sequential verdicts, ")[2]
+    assert answer.count("are decided; more seeds may decide the rest.") == 1, "said once"
+    assert "Gains over the baseline, planned, sequentially" in answer
