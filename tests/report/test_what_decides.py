@@ -13,6 +13,8 @@ from rigorkd_analysis.analysis_plan import Plan
 from rigorkd_analysis.tuning import _to_claim
 
 from rigorkd.cli.main import cli
+from rigorkd.report.figures.catalog import figures
+from rigorkd.report.gather import gather
 from rigorkd.report.judging import Question, analysis_of
 from rigorkd.report.sources import from_study
 
@@ -205,3 +207,12 @@ def test_a_layout_says_what_at_least_the_sesoi_stands_for(made, tmp_path: Path, 
         text = said("table", study, "--layout", layout, "--format", "markdown")
         assert (told in text) == (folder == "far")
         assert ("better ≥ SESOI" in text) == (folder == "far")
+
+
+def test_the_figure_of_gains_says_which_is_the_primary_one(made, tmp_path: Path) -> None:
+    """Its row has one interval alone beside others that are simultaneous over their family."""
+    text = PROTOCOL.replace("sesoi: 0.5", f"sesoi: 0.5\n  primary: {CELLS[1]}")
+    study = made(tmp_path, dict(zip(CELLS, (BASE, EQUIVALENT, FAR), strict=True)), text=text)
+    evidence = gather(from_study(study), analysis_of(from_study(study), Question()))
+    drawn = next(figure for figure in figures(evidence) if figure.name == "gains")
+    assert "The primary gain (kd-T1-a0.5) is a question of its own" in drawn.caption

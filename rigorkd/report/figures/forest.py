@@ -56,7 +56,12 @@ def gains(evidence: Evidence, *, added: bool = False) -> Figure | None:
             if added
             else title.replace("Gains", f"Gains over {family.over}")
         )
-    return _figure(evidence, family, name, title, list(by.items()))
+    figure = _figure(evidence, family, name, title, list(by.items()))
+    if primary is None:
+        return figure
+    own = ", ".join(evidence.facts(c.a or "").label for c in primary.comparisons)
+    told = f" The primary gain ({own}) is a question of its own, with the one interval."
+    return replace(figure, caption=figure.caption + told)
 
 
 def gains_section(evidence: Evidence) -> str:
