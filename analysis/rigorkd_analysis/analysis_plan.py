@@ -52,8 +52,19 @@ COMMANDS_CONDITION = "the data and split of its commands"
 SHARED_INPUTS = "inputs that all seeds share ("
 """How the condition begins that names the files which a user's own commands read at every seed."""
 
+FIXED_TEACHER = "one fixed teacher for all seeds"
+"""The condition of a teacher that is not trained anew at each: intervals lack what teachers differ by."""
+
 LABEL_NOISE = " of the training labels replaced by wrong ones"
 """How the condition ends that says how large a share of the labels was made wrong on purpose."""
+
+
+def is_told_of_each(condition: str) -> bool:
+    """Whether a condition is said with every claim, and among the warnings: it changes what a claim is of."""
+    return (
+        condition == FIXED_TEACHER or condition.startswith(SHARED_INPUTS) or condition.endswith(LABEL_NOISE)
+    )
+
 
 POOL = "the images that splits are drawn from"
 """What a new split at each seed holds fixed: the sets of two seeds overlap."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rigorkd_analysis.axis_names import AXES, DIGESTS, SAME_AXIS
 from rigorkd_analysis.columns import (
     AVERAGED_OVER,
     OF_METHOD,
@@ -22,30 +23,11 @@ from rigorkd_analysis.columns import (
 from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.runs import Runs
 
-#: Columns that can tell the cells of one method apart.
-AXES = (
-    "T", "alpha", "ce_weight", "kd_weight", "beta", "gamma", "epochs", "teacher", "start", "training",
-    "views", "direction", "t_squared", "lr", "weight_decay", "batch_size",
-)  # fmt: skip
-#: The ways to write one weight: when one of them is the axis, the others follow it.
-SAME_AXIS = dict.fromkeys(("alpha", "ce_weight", "kd_weight"), ("alpha", "ce_weight", "kd_weight"))
 SYMBOLS = {"alpha": "α", "kd_weight": "KD weight", "ce_weight": "CE weight"}
 """How columns are said, where not by their own names."""
 _WHOSE = ("group", "student", "method")
-_DIGESTS = ("training", "views")
-"""Columns of a study that say by a short key that cells were trained otherwise, and not in what."""
 _FEW = 3
 """So many words of one column are listed; more of them, and those that say nothing alone, are counted."""
-
-
-def others_of(over: str) -> tuple[str, ...]:
-    """The axes in which the cells along `over` must agree.
-
-    A digest follows an axis that only some trainer knows, which is a part of what it stands for.
-    """
-    same = SAME_AXIS.get(over, (over,))
-    digests = () if over in ("T", *SAME_AXIS, "epochs", "teacher", "start") else _DIGESTS
-    return tuple(axis for axis in AXES if axis not in (*same, *digests))
 
 
 def varying(runs: Runs, cells: Sequence[int]) -> tuple[str, ...]:
@@ -71,7 +53,7 @@ def varying(runs: Runs, cells: Sequence[int]) -> tuple[str, ...]:
         if now > apart or (differs and not again and (name in known or name in named)):
             found.append(name)
             apart = now
-    for name in _DIGESTS:  # what they stand for may be there by its name: an axis of one's own
+    for name in DIGESTS:  # what they stand for may be there by its name: an axis of one's own
         others = [column for column in found if column != name]
         if others and len({tuple(runs.text(one, cell) for one in others) for cell in cells}) == apart:
             found = others

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from rigorkd_analysis.analysis_plan import Contrast, Pair
-from rigorkd_analysis.axes import AXES
+from rigorkd_analysis.axis_names import AXES
 from rigorkd_analysis.columns import is_number, sets_up
 from rigorkd_analysis.likeness import may_be_methods, on_what
 from rigorkd_analysis.named_pairs import each_pair

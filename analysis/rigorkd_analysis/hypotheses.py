@@ -11,15 +11,14 @@ import numpy as np
 
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Trend, Weighted
 from rigorkd_analysis.axes import (
-    SAME_AXIS,
     Kept,
     are_alike,
     kept_to,
     mean_over_unknown,
-    others_of,
     own_settings,
     varying,
 )
+from rigorkd_analysis.axis_names import SAME_AXIS, others_of
 from rigorkd_analysis.baseline_matching import Matcher
 from rigorkd_analysis.likeness import on_what, place, unlike_training
 from rigorkd_analysis.questions import Conjunction, Hypothesis, LinearContrast, difference_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rigorkd_analysis.analysis_plan import LABEL_NOISE, SHARED_INPUTS, TABLE_CONDITIONS, Pair, Plan
+from rigorkd_analysis.analysis_plan import TABLE_CONDITIONS, Pair, Plan, is_told_of_each
 from rigorkd_analysis.baseline_matching import Matcher
 from rigorkd_analysis.families import build_family, cautioned, images_of, on_images
 from rigorkd_analysis.hypotheses import all_gains, all_pairs, averages, resolve
@@ -372,11 +372,7 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
             f"{_first(alone)} {has} no baseline{same}, and so no gain: only what was asked to be compared "
             f"with {it} says something of {it}"
         )
-    out += [
-        f"conditioned on {item}"
-        for item in plan.conditioned_on
-        if "fixed teacher" in item or item.startswith(SHARED_INPUTS) or item.endswith(LABEL_NOISE)
-    ]
+    out += [f"conditioned on {item}" for item in plan.conditioned_on if is_told_of_each(item)]
     out += [item for item in plan.conditioned_on if item.startswith("nothing was validated")]
     if not found:
         why = ": there is only one cell" if len(runs.cells) == 1 else ""

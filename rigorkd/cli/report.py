@@ -47,8 +47,8 @@ def report(
     rigorkd report                           the newest study, into its folder
     rigorkd report results/digits --out digits.html
     rigorkd report runs.csv --sesoi 0.3      any table of runs, into runs.html
-    rigorkd report --sequential              and verdicts valid as seeds are added; after a look
-                                             they are there unasked
+    rigorkd report --sequential              and verdicts valid as seeds are added
+                                             (after a look unasked)
     rigorkd report results/digits --wandb    a W&B Report beside its runs there
     """
     from rigorkd.files import write_atomically

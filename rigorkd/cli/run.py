@@ -206,6 +206,7 @@ def run(
     from rigorkd.extras import require
     from rigorkd.launch.backends.interface import find_backend
     from rigorkd.launch.display import SteadyConsole, print_summary
+    from rigorkd.launch.failures import read_failures
     from rigorkd.launch.growth import growth_of, is_repeated
     from rigorkd.launch.heartbeat import starting
     from rigorkd.launch.launch import LaunchOptions, launch
@@ -218,11 +219,11 @@ def run(
     from rigorkd.protocol.load import refuse_misfit
     from rigorkd.protocol.smoke import smoke as shrink
     from rigorkd.records.command_notes import command_notes
-    from rigorkd.records.interim import listed_seeds
+    from rigorkd.records.interim import listed_seeds, seeds_for_run
     from rigorkd.records.layout import StudyFolder
     from rigorkd.records.read import added_to, foreseen, looks_ahead, still_asked
     from rigorkd.records.record import read_records
-    from rigorkd.records.study import folder_name, note_summary, place_of, settled_under
+    from rigorkd.records.study import folder_name, note_summary, place_of, read_info, settled_under
 
     if shard is not None and until_decided:
         raise click.UsageError("--until-decided looks at all seeds, and a --shard has a part of them")
@@ -370,7 +371,10 @@ def run(
         first = f"{_same_study()}, for what --only left out; then " if only else ""
         if part is None and (open_ := still_asked(outcome.study.path, chosen)):
             less = gives_up(outcome.study.path, open_)
-            more = f"{_same_study()} --seeds {listed_seeds({*chosen, *open_})}"
+            every = read_info(outcome.study.path).seeds
+            ends = tuple(f"/seed-{seed}" for seed in open_)
+            failed_there = any(run.endswith(ends) for run in read_failures(outcome.study))
+            more = f"{_same_study()} --seeds {seeds_for_run(every)}" + " --retry-failed" * failed_there
             console.print(
                 f"note: the study was asked for {count(len(open_), 'seed')} more ({listed_seeds(open_)}), "
                 f"which `rigorkd analyze` waits for: `{more}` trains them, `{less}` gives them up"

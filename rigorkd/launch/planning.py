@@ -30,6 +30,7 @@ from rigorkd.records.command_notes import command_notes
 from rigorkd.records.expected import located
 from rigorkd.records.judged_elsewhere import shown_elsewhere
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.left_out import Foreseen
 from rigorkd.records.rates import RateBook
 from rigorkd.records.read import added_to, foreseen, looks_ahead
 from rigorkd.records.record import Record
@@ -163,7 +164,9 @@ def make_plan(
     ahead = foreseen(study.path, protocol)
     looks = looks_ahead(study.path, protocol).looks
     detectable, designs = _detectable(
-        *(protocol, states, cells, len(judged), sd, chosen_on, added, looks), together=ahead.apart is False
+        *(protocol, states, cells, len(judged), sd, chosen_on, added, looks),
+        together=ahead.apart is False,
+        contrasts=_contrasts_by_plan(protocol, ahead),
     )
     return Plan(
         study=study.path.name,
@@ -228,6 +231,18 @@ def _cell_entry(cell: Cell) -> dict[str, Any]:
     return entry
 
 
+def _contrasts_by_plan(
+    protocol: Protocol, ahead: Foreseen
+) -> tuple[tuple[Contrast, ...], tuple[Contrast, ...]]:
+    """The contrasts that will be judged as planned, and those that will be as exploratory."""
+    every = protocol.spec.analysis.contrasts
+    if not ahead.contrasts_apart:
+        return (), every
+    return tuple(one for one in every if one.called not in ahead.contrasts_added), tuple(
+        one for one in every if one.called in ahead.contrasts_added
+    )
+
+
 def _detectable(
     protocol: Protocol,
     states: RunStates,
@@ -239,10 +254,12 @@ def _detectable(
     looks: tuple[int, ...],
     *,
     together: bool = False,
+    contrasts: tuple[tuple[Contrast, ...], tuple[Contrast, ...]] = ((), ()),
 ) -> tuple[tuple[Detectable, ...], tuple[Design, ...]]:
     """What the declared families detect with n seeds, corrected for their size; and ways to ask of gains.
 
     `together` says that no gain is planned any more: those that were are one family with those added.
+    `contrasts` are the planned ones, and the others.
     """
     from rigorkd_analysis.stats.group_sequential import nominal_level
     from rigorkd_analysis.stats.sample_size import designs, detectable, equivalence_power, seeds_needed
@@ -264,13 +281,15 @@ def _detectable(
     planned, later = len(pairs) - primary, len(exploratory)
     if together:
         planned, later = 0, planned + later
+    baselines = dict(gain_pairs(cells, cells))
     families = [
         # cells are taken to vary alike: see `designs`
         ("overall", len(averages), ((1 + 1 / min(averages, default=1)) / 2) ** 0.5),
         ("primary", primary, 1.0),
         ("gains", planned, 1.0),
-        ("contrasts", len(analysis.contrasts), _widest(analysis.contrasts, dict(gain_pairs(cells, cells)))),
+        ("contrasts", len(contrasts[0]), _widest(contrasts[0], baselines)),
         ("exploratory gains", later, 1.0),
+        ("exploratory contrasts", len(contrasts[1]), _widest(contrasts[1], baselines)),
     ]
     entries = []
     for family, size, share in families:

@@ -177,7 +177,7 @@ class Status:
 
     def _again(self) -> str:
         """How failed runs are tried again: `run` refuses while finished ones are stale."""
-        retry = "`rigorkd run … --retry-failed"
+        retry = f"`{self.resume or 'rigorkd run …'} --retry-failed"
         if self.stale:
             return f"{retry} --retrain-stale` tries them again, and trains again what is stale"
         mended = once_mended(self.runs["done"] if self.own_code else 0)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from rigorkd_analysis.analysis_plan import FEWEST_UNEQUAL
+from rigorkd_analysis.axis_names import SAME_AXIS, others_of
 
 from rigorkd.data.dataset import DatasetInfo, Split
 from rigorkd.data.operations import check_views
@@ -337,8 +338,6 @@ def _meets(cell: Cell, trend: TrendSpec) -> bool:
 
 def _one_arm(trend: TrendSpec, path: Path, cells: Sequence[Cell]) -> Iterator[Problem]:
     """The analysis follows a trend over cells that differ in nothing else: it must know which, beforehand."""
-    from rigorkd_analysis.axes import SAME_AXIS, others_of  # loads numpy
-
     arms: dict[tuple[tuple[str, str], ...], list[Cell]] = {}
     levels = {}
     for cell in cells:

@@ -425,6 +425,11 @@ class Contrast(Frozen):
             return f"the gain of {self.difference_of_gains[0]} minus that of {self.difference_of_gains[1]}"
         return "" if self.trend is None else f"the change as {self.trend.over} grows"
 
+    @property
+    def called(self) -> str:
+        """Its name, or what it compares."""
+        return self.name or self.difference or f"{self.kind} of {', '.join(self.cells())}"
+
     def cells(self) -> tuple[str, ...]:
         """Every cell that the contrast names."""
         named = self.pair or self.difference_of_gains or self.all_of or tuple(self.weights or ())

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from pathlib import Path
 
 from rigorkd_analysis.published.printed_marks import without_markdown
 
@@ -28,6 +29,12 @@ _KINDS = {",": "CSV", ";": "CSV with semicolons", "\t": "TSV", "|": "table with 
 
 OWN = "# rigorkd import/1"
 """The first line of a table that `rigorkd import` wrote."""
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file is a table that `rigorkd import` wrote: its settings stand in comments above it."""
+    with path.open("rb") as stream:
+        return stream.read(len(OWN)) == OWN.encode()
 
 
 class _RowError(Exception):

@@ -66,23 +66,33 @@ HOW_TO_KEEP = "; to keep them planned, leave these cells in the protocol"
 class Foreseen:
     """What `analyze` will say once a protocol has been run into its study.
 
+    `contrasts_added` are those that the first protocol did not ask, in a few words, and `contrasts_apart`
+    says whether these are judged apart from planned ones, or all together.
     `apart` says whether cells that were added are judged apart from the planned gains; None where that hangs
     on what becomes of runs that were removed.
     """
 
     notes: tuple[str, ...] = ()
     apart: bool | None = True
+    contrasts_added: tuple[str, ...] = ()
+    contrasts_apart: bool = True
 
     def says_added(self, added: tuple[str, ...] | list[str]) -> str:
         """What it means that cells are not of the first protocol of their study, "" where there are none."""
+        contrasts = ""
+        if self.contrasts_added:
+            contrasts = (
+                f"contrasts added after the first run, so exploratory: {some_of(self.contrasts_added, 3)}"
+            )
         if not added:
-            return ""
+            return contrasts
         how = {
             True: "; judged apart from the planned gains, whose family stays as it is",
             False: "; judged with the other gains, which are exploratory, too",
             None: "",
         }
-        return f"added after the first run, so exploratory: {some_of(added, 5)}{how[self.apart]}"
+        cells = f"added after the first run, so exploratory: {some_of(added, 5)}{how[self.apart]}"
+        return "; ".join(filter(None, (cells, contrasts)))
 
 
 def dropped_contrasts(first: Analysis | None, stood: Analysis | None, asked: Analysis) -> list[str]:

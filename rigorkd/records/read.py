@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rigorkd_analysis.analysis_plan import COMMANDS_CONDITION, LABEL_NOISE, POOL
+from rigorkd_analysis.analysis_plan import COMMANDS_CONDITION, FIXED_TEACHER, LABEL_NOISE, POOL
 
 from rigorkd import __version__
 from rigorkd.data.examined import Examined
@@ -358,8 +358,9 @@ def foreseen(folder: Path, protocol: Protocol) -> Foreseen:
     known = {cell.name for text in others for cell in _protocol(folder, info, text).cells}
     looked = any(change.looked is not None for change in read_changes(folder))
     asked = protocol.spec.analysis
-    if known <= names and not looked and info.planned.contrasts == asked.contrasts:
-        return Foreseen(tuple(filter(None, notes)), apart=as_asked)  # without reading every record
+    later = tuple(one.called for one in asked.contrasts if one not in info.planned.contrasts)
+    if known <= names and not looked and set(info.planned.contrasts) <= set(asked.contrasts):
+        return Foreseen(tuple(filter(None, notes)), as_asked, later, as_asked)  # without reading every record
     try:
         records = read_records(StudyFolder(folder))
     except DamagedError:  # which the run itself will name, and what becomes of it is not known yet
@@ -374,10 +375,11 @@ def foreseen(folder: Path, protocol: Protocol) -> Foreseen:
             told += NOT_THE_PLANNED_GAINS + HOW_TO_KEEP
         notes.append(told)
     shown = None if stood is None else stood.spec.analysis
-    if told := says_dropped(dropped_contrasts(info.planned, shown, asked)):
+    dropped = dropped_contrasts(info.planned, shown, asked)
+    if told := says_dropped(dropped):
         notes.append(told + NOT_THE_PLANNED_CONTRASTS * planned)
     apart = False if left_out.of_families or not as_asked else None if looked else True
-    return Foreseen(tuple(filter(None, notes)), apart)
+    return Foreseen(tuple(filter(None, notes)), apart, later, planned and not dropped)
 
 
 def _when_shown(folder: Path, info: StudyInfo, protocol: Protocol, records: list[Record]) -> Protocol | None:
@@ -550,7 +552,7 @@ def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:
     conditions = []
     if teachers:
         per_seed = all(cell.per_seed for cell in teachers)
-        conditions.append("teacher per seed" if per_seed else "one fixed teacher for all seeds")
+        conditions.append("teacher per seed" if per_seed else FIXED_TEACHER)
     if any(cell.role == "start" and cell.trainer is not None for cell in protocol.cells):
         conditions.append("start per seed")
     starts = {str(cell.start) for cell in protocol.cells if cell.role == "student"}

@@ -151,7 +151,7 @@ def _tests_of(audit: Audit) -> str:
         parts.append(f"|t| and p of the paired test range over {seeds}")
     if any(c.welch_p is not None for c in audit.comparisons):
         parts.append(f"p of Welch's test, where numbers of seeds differ, ranges over the rounding{divisor}")
-    text = "; ".join(parts)
+    text = "; ".join(parts) + (f", with {audit.divisor}" if audit.divisor else "")
     left = len(audit.comparisons) - tested
     return f"{text[:1].upper()}{text[1:]}" + (
         f"; {count(left, 'pair')} without printed standard deviations {'has' if left == 1 else 'have'} none."

@@ -15,9 +15,11 @@ from rigorkd_analysis.runs import is_of_no_new_data
 from rigorkd_analysis.studies.effects import Study
 
 from rigorkd.errors import InputError
-from rigorkd.readers.known_names import NAMED, PARAMETERS, canonical
+from rigorkd.readers.delimited import is_own
+from rigorkd.readers.known_names import NAMED, PARAMETERS, canonical, folded
 from rigorkd.readers.leaving_out import NoSuchValueError
 from rigorkd.readers.raw import Reading
+from rigorkd.readers.shapes import pattern_of
 from rigorkd.records.study import is_study
 from rigorkd.report.judging import Question, with_method
 from rigorkd.report.rows import Rows, read_rows
@@ -86,8 +88,11 @@ def open_sources(
     """
     found: list[Runs | Printed] = []
     lacking: dict[str, list[NoSuchValueError]] = {}
+    without_seeds = [source for source in sources if _has_no_column(source, asked.seed)]
     for source in sources:
-        own = asked
+        # a published table has no seeds, and so none of the columns that say how its runs are told apart
+        printed = source in without_seeds and len(without_seeds) < len(sources)
+        own = replace(asked, seed=None, cell=None) if printed else asked
         while True:
             try:
                 found.append(open_source(source, results, own, metric))
@@ -98,6 +103,13 @@ def open_sources(
                     raise
                 own = replace(own, without=tuple(word for word in own.without if word != error.word))
     return found
+
+
+def _has_no_column(source: Path, column: str | None) -> bool:
+    """Whether a CSV has no column that is asked for by its name."""
+    if column is None or pattern_of(column) or source.suffix.casefold() != ".csv" or not source.is_file():
+        return False
+    return not is_own(source) and folded(column) not in map(folded, read_rows(source).columns)
 
 
 def open_source(
@@ -113,7 +125,8 @@ def open_source(
         if is_study(folder):
             return Runs(_left_of(from_study(folder), asked.without if asked else ()), folder)
     asked = asked or Reading()
-    if not asked.is_plain or source.is_dir() or (source.is_file() and source.suffix.casefold() != ".csv"):
+    is_csv = source.is_file() and source.suffix.casefold() == ".csv" and not is_own(source)
+    if not asked.is_plain or source.is_dir() or (source.is_file() and not is_csv):
         return Runs(from_sources([str(source)], asked, metric), source)
     rows = read_rows(source)
     names = [row.get("cell", "") for row in rows.mappings()]

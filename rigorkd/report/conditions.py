@@ -13,10 +13,10 @@ from rigorkd.report.sentences import (
     banner_of,
     chosen_in_caption,
     of_what,
+    told_of_each,
     told_of_plan,
     unlike_new_data,
     unvalidated,
-    wrong_labels,
 )
 
 
@@ -27,8 +27,8 @@ def conditions(analysis: Analysis) -> tuple[str, ...]:
 
 
 def _said_once(analysis: Analysis) -> tuple[str, ...]:
-    """What a page says among its warnings: what became of the plan, and of labels on purpose."""
-    return tuple(filter(None, (wrong_labels(analysis), *told_of_plan(analysis.warnings))))
+    """What a page says among its warnings: what all its claims are of, and what became of the plan."""
+    return tuple(filter(None, (told_of_each(analysis), *told_of_plan(analysis.warnings))))
 
 
 def under_conditions(analysis: Analysis, blocks: Iterable[Block]) -> tuple[Block, ...]:

@@ -29,7 +29,7 @@ from rigorkd.report.sentences import (
     chosen_of,
     mean_of,
     of_no_new_data,
-    wrong_labels,
+    told_of_each,
 )
 from rigorkd.report.sources import Source
 from rigorkd.text import count, is_float, some_of
@@ -288,11 +288,11 @@ def _fell_away(whole: Source, left: Source, asked: Question, plan: Plan) -> tupl
 def _with_cautions(result: Analysis, found: Source) -> Analysis:
     """The analysis whose every sentence says what is doubted of its runs, and what was chosen by hand.
 
-    So it does what each result is a mean over, that labels were made wrong on purpose, and that the metric,
+    So it does what each result is a mean over, what every claim of the study is of, and that the metric,
     or its epoch, was chosen on test data.
     """
     doubts, runs = found.doubted, found.judged_runs
-    over = "; ".join(filter(None, (mean_of(found.warnings), wrong_labels(result))))
+    over = "; ".join(filter(None, (mean_of(found.warnings), told_of_each(result))))
     chosen = (*chosen_of(found.warnings), *found.cautions)
 
     def of_metric(warnings: Iterable[str]) -> tuple[str, ...]:

@@ -321,7 +321,11 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
                 elif gains:
                     row += [MISSING] * len(_tested_columns(evidence))
                 rows.append(tuple(row))
-    text = f"{spread_said(evidence, [heading_of(metric)])}."
+    by: dict[str, list[str]] = {}
+    for title, cells in sets:
+        by.setdefault(cells[0].method, []).append(title)
+    of = ", ".join(one if len(by) == 1 else f"{one} ({', '.join(own)})" for one, own in by.items())
+    text = f"Settings of {of}. " * all(by) + f"{spread_said(evidence, [heading_of(metric)])}."
     if gains:
         text += f" Gain: over {evidence.the_baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
         text += f"{tests_said(evidence, printed, of_all=True, named=True)}."

@@ -8,7 +8,6 @@ from rigorkd_analysis.columns import OWN_SETTINGS
 from rigorkd_analysis.results import Comparison
 
 from rigorkd.report.evidence import CellFacts
-from rigorkd.text import some_of
 
 _NO_COLUMN = frozenset(
     {"cell", "seed", "group", "student", "method", "T", "alpha", "run", "status", OWN_SETTINGS}
@@ -83,11 +82,18 @@ def _split(label: str) -> tuple[list[str], str]:
 
 def fewer_seeds(rows: Iterable[tuple[CellFacts, CellFacts, Comparison]], metric: str) -> str:
     """That the gains of some rows, paired by seed, are over fewer seeds than a mean beside them."""
-    short = []
-    for distilled, baseline, c in rows:
-        most = max(len(cell.values(metric)) for cell in (distilled, baseline))
-        if c.test != "unpaired" and c.n < most:
-            short.append(f"{distilled.cell} ({c.n} of {most})")
+    short: dict[str, None] = {}
+    for pair in rows:
+        c = pair[2]
+        for cell in pair[:2]:
+            n = len(cell.values(metric))
+            if c.test != "unpaired" and c.n < n:
+                short[
+                    f"of {cell.cell} over {n} seeds beside its gain over {c.n}"
+                    if cell is pair[0]
+                    else f"of {cell.cell} over {n} seeds beside the gain of {pair[0].label} over {c.n}"
+                ] = None
     if not short:
         return ""
-    return f" A gain is over the seeds that both have, fewer than the means of {some_of(short, 3)}."
+    shown = [*short][:3] + [f"{len(short) - 3} more"] * (len(short) > 3)
+    return f" A gain is over the seeds that both have; some means are over more: {'; '.join(shown)}."

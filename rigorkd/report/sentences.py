@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from rigorkd_analysis.analysis_plan import LABEL_NOISE
+from rigorkd_analysis.analysis_plan import is_told_of_each
 from rigorkd_analysis.paper_sentences import CONVERGED, with_cautions
 from rigorkd_analysis.questions import quoted
 from rigorkd_analysis.results import (
@@ -282,9 +282,9 @@ def unvalidated(analysis: Analysis) -> str:
     return next((item for item in analysis.conditioned_on if item.startswith("nothing was validated")), "")
 
 
-def wrong_labels(analysis: Analysis) -> str:
-    """How many training labels a study made wrong on purpose: a gain on these is one on wrong labels."""
-    return next((item for item in analysis.conditioned_on if item.endswith(LABEL_NOISE)), "")
+def told_of_each(analysis: Analysis) -> str:
+    """What goes with every claim of a study: wrong labels on purpose, one teacher, the same inputs."""
+    return "; ".join(filter(is_told_of_each, analysis.conditioned_on))
 
 
 CHOSEN, CHOSEN_CELLS = "chosen seeds: ", "chosen cells: "

@@ -140,8 +140,9 @@ def test_the_page_says_what_its_p_values_range_over(rigorkd, tmp_path):
 
     paired = "|t| and p of the paired test range over all pairings of the seeds"
     assert f"{paired}, the rounding and both divisors (n − 1, n) of" in below("a,70.1,0.2,5\nb,72.1,0.2,5\n")
-    assert f"{paired} and the rounding. A seed sd" in below(
-        "a,70.1,0.2,5\nb,72.1,0.2,5\n", "--spread", "population"
+    assert (
+        f"{paired} and the rounding, with population standard deviations (divided by n). A seed sd"
+        in below("a,70.1,0.2,5\nb,72.1,0.2,5\n", "--spread", "population")
     )
     both = below("a,70.1,0.2,8\nb,72.1,0.2,9\nc,73.1,0.2,9\n", "--spread", "sd")
     assert (
@@ -154,7 +155,8 @@ def test_the_page_says_what_its_p_values_range_over(rigorkd, tmp_path):
     none = below("a,70.1,,5\nb,72.1,,5\n")
     assert "No standard deviations are printed, and without them there is no t test." in none
     welch = below("a,70.1,0.2,8\nb,72.1,0.2,9\n", "--spread", "sd")
-    assert "P of Welch's test, where numbers of seeds differ, ranges over the rounding." in welch
+    told = "ranges over the rounding, with sample standard deviations (divided by n − 1)."
+    assert f"P of Welch's test, where numbers of seeds differ, {told}" in welch
 
 
 def test_a_caption_explains_the_columns_that_its_table_has(rigorkd, tmp_path):

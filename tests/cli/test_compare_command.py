@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from rigorkd_analysis.analysis_plan import Plan
 
+from rigorkd.cli.main import cli
 from rigorkd.errors import InputError
 from rigorkd.records.command_notes import Doubts
 from rigorkd.records.record import Record
@@ -381,3 +383,23 @@ def test_a_printed_gain_is_taken_as_paired_and_says_so(studies: Path) -> None:
     assert all("if its seeds are paired as ours are" in one["says"] for one in gains["comparisons"])
     cells = next(f for f in json.loads(out)["families"] if f["name"] == "cells")
     assert not any("paired" in one["says"] for one in cells["comparisons"])
+
+
+def test_a_table_that_import_wrote_and_one_without_seeds(studies: Path) -> None:
+    """The first is read as `analyze` reads it; of a published table nobody can name a column of seeds."""
+    text = (studies / "a.csv").read_text().replace(",seed,", ",rand_seed,", 1)
+    (studies / "mine.csv").write_text(text)
+    named = ("--seed", "rand_seed")
+    code, out, err = invoke(studies, "mine.csv", "printed.csv", *named)
+    assert code == 0, err
+    assert "Printed gains: of 1 in printed.csv" in out
+    code, _, err = invoke(studies, "mine.csv", "printed.csv", "--seed", "rand_see")
+    assert code == 2
+    assert "did you mean rand_seed?" in err
+    asked = ["import", str(studies / "mine.csv"), *named, "--out", str(studies / "tidy.csv")]
+    assert CliRunner().invoke(cli, asked, catch_exceptions=False).exit_code == 0
+    assert (studies / "tidy.csv").read_text().startswith("# rigorkd import/1")
+    for words in (("tidy.csv", "printed.csv"), ("tidy.csv", "b.csv"), ("b.csv", "tidy.csv")):
+        code, out, err = invoke(studies, *words)
+        assert code == 0, err
+        assert "gains" in out.casefold()

@@ -524,6 +524,9 @@ print(70 + random.Random(seed).random() + random.Random(str(sys.argv)).random() 
     (average,) = (c for f in found["families"] if f["name"] == "overall" for c in f["comparisons"])
     assert average["name"].startswith("main/net/kd: average of 4 (T, lr)")
     assert "averaged over 4 settings of T and lr," in average["says"]
+    assert "; inputs that all seeds share (teacher.npz)" in average["says"]
+    table = of(tmp_path, "table", "--layout", "gains", "--format", "markdown").stdout
+    assert "Note: inputs that all seeds share (teacher.npz)." in table
     tests = [one["says"].partition("(F")[0] for one in found["factorial"]]
     assert [text.partition(": T")[0].removeprefix("exploratory: ") for text in tests] == [
         "main/net at lr = 0.1",

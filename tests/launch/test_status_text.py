@@ -19,6 +19,8 @@ def test_failed_runs_are_tried_again_by_what_works() -> None:
     assert last(FAILED) == (
         "`rigorkd logs RUN --study results/one` shows why; `rigorkd run … --retry-failed` tries them again"
     )
+    resumed = last(replace(FAILED, resume="rigorkd run PROTOCOL --seeds 9"))
+    assert "`rigorkd run PROTOCOL --seeds 9 --retry-failed` tries them again" in resumed, "of added seeds"
     by_command = last(replace(FAILED, own_code=True))
     assert (
         "once their code is mended, the finished runs of it are stale: --retrain-stale trains" in by_command

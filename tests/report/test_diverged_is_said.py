@@ -70,10 +70,11 @@ def test_methods_and_checklist_say_what_was_done_with_it() -> None:
 @pytest.mark.parametrize("form", ["markdown", "latex"])
 def test_a_row_of_gains_says_that_its_gain_is_over_fewer_seeds_than_its_means(form: str) -> None:
     told = shown("table", "--layout", "gains", "--format", form)
-    assert "A gain is over the seeds that both have, fewer than the means of FitNet (11 of 12)." in told
+    said = "A gain is over the seeds that both have; some means are over more: of none over 12 seeds beside "
+    assert f"{said}the gain of FitNet over 11." in told, "FitNet's own mean is over as many as its gain"
     text = Path("runs.csv").read_text()
     Path("runs.csv").write_text("\n".join(row for row in text.splitlines() if ",3," not in row) + "\n")
-    assert "fewer than the means" not in shown("table", "--layout", "gains", "--format", form)
+    assert "some means are over more" not in shown("table", "--layout", "gains", "--format", form)
 
 
 def test_which_cell_may_be_the_best_and_what_is_open_say_it_too() -> None:
@@ -104,3 +105,15 @@ def test_the_average_over_settings_claims_no_more_than_its_verdicts(gain: int, s
     assert "over 7 seeds at which every run converged" in told
     assert ("not claimed as a gain since runs diverged" in told) == bool(said)
     assert "not claimed as a loss" not in told
+
+
+def test_an_ablation_says_of_which_method_its_rows_are() -> None:
+    """Rows have T alone, and other methods have a T, too."""
+    rows = ["method,T,seed,acc"]
+    for seed in range(6):
+        luck, noise = (seed * 7) % 5 / 10, ((seed * 5) % 7 - 3) / 100
+        rows += [f"none,,{seed},{70 + luck:.2f}", f"KD,1,{seed},{71 + luck + noise:.2f}"]
+        rows += [f"KD,4,{seed},{71.5 + luck - noise:.2f}", f"DKD,4,{seed},{72 + luck + noise / 2:.2f}"]
+    Path("runs.csv").write_text("\n".join(rows) + "\n")
+    told = shown("table", "--layout", "ablation", "--format", "markdown")
+    assert "*Settings of KD. Mean ± standard deviation" in told

@@ -133,6 +133,21 @@ def told_by_plan(folder: Path, text: str) -> tuple[str, dict[str, int]]:
     return " | ".join(made.get("notes", [])), sizes
 
 
+def test_contrasts_that_were_added_are_counted_apart_by_plan(made, tmp_path: Path) -> None:
+    """As `analyze` judges them: the planned ones keep their correction."""
+    made(tmp_path, EVERY, text=FIRST)
+    _, before = told_by_plan(tmp_path, FIRST)
+    cells = [cell for cell in EVERY if "/kd" in cell]
+    pair = f"{{pair: [{cells[-1]}, {cells[0]}], name: asked later}}"
+    text = FIRST.rstrip()
+    text = text.replace("contrasts: [", f"contrasts: [{pair}, ") if "contrasts: [" in text else text
+    text = text if pair in text else text + f"\n  contrasts: [{pair}]\n"
+    told, sizes = told_by_plan(tmp_path, text)
+    assert sizes["exploratory contrasts"] == 1
+    assert sizes.get("contrasts") == before.get("contrasts")
+    assert "contrasts added after the first run, so exploratory: asked later" in told
+
+
 def test_what_a_planned_cell_that_is_taken_out_does_is_told_before_it_is_run(made, tmp_path: Path) -> None:
     """Of cells that are added meanwhile, too: they are judged with those that were planned."""
     study = made(tmp_path, EVERY, text=FIRST)

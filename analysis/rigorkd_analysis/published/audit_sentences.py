@@ -47,9 +47,14 @@ class Setting:
             ranges = [pairing, "the rounding", "the divisor (n − 1 or n) of the printed standard deviations"]
             *first, last = filter(None, ranges)
             return f"{', '.join(first)} and {last}"
-        kind, divisor = ("population", "n") if self.spread and self.spread.ddof == 0 else ("sample", "n − 1")
         paired = f"{pairing} and " if pairing else ""
-        return f"{paired}the rounding, with {kind} standard deviations (divided by {divisor})"
+        return f"{paired}the rounding, with {self.divisor}"
+
+    @property
+    def divisor(self) -> str:
+        """Which standard deviations the printed ones are taken for, where that is settled."""
+        kind, divisor = ("population", "n") if self.spread and self.spread.ddof == 0 else ("sample", "n − 1")
+        return f"{kind} standard deviations (divided by {divisor})"
 
     @property
     def points(self) -> str:

@@ -97,6 +97,7 @@ class Audit:
     says it in words; "" for all pairs of the table. `converted` says how standard deviations were made of
     what is printed behind ±; "" where these are printed. `seeds_assumed`: nothing names a number of seeds,
     so that each number is taken as one run's; `assumed_although` is what is said all the same of seeds.
+    `divisor` says for which ones printed standard deviations are taken, "" where both are.
     """
 
     schema: str
@@ -119,3 +120,4 @@ class Audit:
     converted: str = ""
     seeds_assumed: bool = False
     assumed_although: str = ""
+    divisor: str = ""

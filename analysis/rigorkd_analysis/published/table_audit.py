@@ -276,6 +276,7 @@ def audit(table: Printed) -> Audit:
         converted=(spread.note() or "") if spread is not None and spread.is_converted else "",
         seeds_assumed=assumed,
         assumed_although=although,
+        divisor=setting.divisor if spread is not None and spread.ddof is not None else "",
     )
 
 

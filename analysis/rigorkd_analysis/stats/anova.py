@@ -25,7 +25,8 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from rigorkd_analysis.axes import AXES, mean_over_unknown, settings_of, varying
+from rigorkd_analysis.axes import mean_over_unknown, settings_of, varying
+from rigorkd_analysis.axis_names import AXES
 from rigorkd_analysis.baseline_matching import distilled
 from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.offered_baselines import is_called_baseline
