@@ -7,8 +7,9 @@ import re
 from rigorkd_analysis.columns import METHOD_WORDS
 
 _SEEDS = (
-    "seed", "random_seed", "rng_seed", "manual_seed", "run_seed", "train_seed", "training_seed", "torch_seed",
-    "random_state", "trial_seed", "numpy_seed", "np_seed", "global_seed", "exp_seed", "experiment_seed",
+    "seed", "random_seed", "rand_seed", "rng_seed", "manual_seed", "run_seed", "train_seed", "training_seed",
+    "torch_seed", "random_state", "trial_seed", "numpy_seed", "np_seed", "global_seed", "exp_seed",
+    "experiment_seed",
     "startwert", "zufallsstartwert", "graine", "semilla", "semente", "随机种子", "种子", "シード",
 )  # fmt: skip
 

@@ -373,7 +373,8 @@ def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
         out.append(Said(f"The {best} mean {label(analysis.metric)} need not be that of the best cell."))
     out += [may_be_best(item, analysis) for item in sets[:_SETS]]
     if len(sets) > _SETS:
-        out.append(Said(f"“{_BEST}” says it of the other {count(len(sets) - _SETS, 'set')}."))
+        left = len(sets) - _SETS
+        out.append(Said(f"“{_BEST}” says it of the other {'set' if left == 1 else f'{left} sets'}."))
     if sets:
         text = (
             "Cells that are left out of such a set are not tested jointly: of ten equal cells at least one is"

@@ -23,7 +23,7 @@ def teachers_of(folder: Path | None) -> Table | None:
 
 
 def teachers_table(records: Iterable[Record]) -> Table | None:
-    """Per teacher its accuracy and the relative entropy of its softened output, None where none is known.
+    """Per teacher its accuracy and the normalised entropy of its softened output, None where none is known.
 
     Means over seeds; the accuracy with its standard deviation.
     """
@@ -40,7 +40,7 @@ def teachers_table(records: Iterable[Record]) -> Table | None:
         top1 = f"{number_text(statistics.fmean(accuracy), 2)}{spread}" if accuracy else MISSING
         rows.append((cell, str(len(found)), top1, *(_softness(found, T) for T in _SHOWN)))
     caption = (
-        "T: relative entropy H(p) / log C of the teacher's output softened at T, over the test images"
+        "T: normalised entropy H(p) / log C of the teacher's output softened at T, over the test images"
         " (0: one-hot, 1: uniform); in brackets the same without its most probable class"
     )
     columns = (Column("teacher"), Column("n", True), Column("test top-1", True))

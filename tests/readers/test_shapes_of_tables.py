@@ -668,3 +668,12 @@ def test_a_column_that_may_only_count_runs_is_offered_with_what_that_means(folde
     told = folder.refusal("runs.csv")
     assert "such as --seed no, or" in told
     assert "--unpaired, too, if a column only counts runs, so that nothing pairs them" in told
+
+
+@pytest.mark.parametrize("column", ["rand_seed", "global_seed", "numpy_seed"])
+def test_columns_of_seeds_are_known_by_their_names(folder, column):
+    rows = [f"{method},{seed},{70 + seed / 10:.1f}" for method in ("ce", "kd") for seed in (7, 11, 13)]
+    folder.write("runs.csv", f"method,{column},acc\n" + "\n".join(rows) + "\n")
+    tidy = folder.open("runs.csv").tidy
+    assert tidy is not None
+    assert "3 seeds (7, 11, 13)" in tidy.understood[0]

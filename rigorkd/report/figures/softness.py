@@ -63,7 +63,7 @@ def _panel(name: str, members: list[Softness]) -> Panel:
         axes.set_xticks(range(len(members)), [f"{item.T:g}" for item in members])
         axes.set_ylim(0, 1.02)
         axes.set_xlabel("temperature T")
-        axes.set_ylabel("relative entropy")
+        axes.set_ylabel("normalised entropy")
 
     parts = [f"{float(np.mean(item.entropy)):.2f} at T = {item.T:g}" for item in members]
     return Panel(name, draw, 1.9, "Relative entropy: " + ", ".join(parts) + ".", 0.62)

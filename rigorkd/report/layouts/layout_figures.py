@@ -297,7 +297,7 @@ def _heat_map(evidence: Evidence, layout: HeatLayout) -> Parts:
     notes = [said, "Means over seeds, darker where larger."]
     if grid.entropies:
         notes.append(
-            f"Beside a row: relative entropy of its teacher's output at T = {layout.softness:g}, whole and "
+            f"Beside a row: normalised entropy of its teacher's output at T = {layout.softness:g}, whole and "
             f"without the most probable class, on {grid.images}."
         )
     return drawn, [], [*notes, lacking(grid.missing)], _names(grid.cells.values())
