@@ -105,6 +105,7 @@ STATISTICS_LAYERS = (
     "table_error",
     "metric_names",
     "analysis_plan",
+    "axis_names",
     "columns",
     "runs",
     "outliers",

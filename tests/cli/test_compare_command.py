@@ -387,15 +387,15 @@ def test_a_printed_gain_is_taken_as_paired_and_says_so(studies: Path) -> None:
 
 def test_a_table_that_import_wrote_and_one_without_seeds(studies: Path) -> None:
     """The first is read as `analyze` reads it; of a published table nobody can name a column of seeds."""
-    text = (studies / "a.csv").read_text().replace(",seed,", ",rand_seed,", 1)
+    text = (studies / "a.csv").read_text().replace(",seed,", ",lucky_draw,", 1)
     (studies / "mine.csv").write_text(text)
-    named = ("--seed", "rand_seed")
+    named = ("--seed", "lucky_draw")
     code, out, err = invoke(studies, "mine.csv", "printed.csv", *named)
     assert code == 0, err
     assert "Printed gains: of 1 in printed.csv" in out
-    code, _, err = invoke(studies, "mine.csv", "printed.csv", "--seed", "rand_see")
+    code, _, err = invoke(studies, "mine.csv", "printed.csv", "--seed", "lucky_dra")
     assert code == 2
-    assert "did you mean rand_seed?" in err
+    assert "did you mean lucky_draw?" in err
     asked = ["import", str(studies / "mine.csv"), *named, "--out", str(studies / "tidy.csv")]
     assert CliRunner().invoke(cli, asked, catch_exceptions=False).exit_code == 0
     assert (studies / "tidy.csv").read_text().startswith("# rigorkd import/1")
