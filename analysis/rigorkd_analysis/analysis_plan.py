@@ -176,6 +176,8 @@ class Plan:
         sequential: judge with the anytime-valid test as well.
         c2: mixture constant of the anytime-valid test.
         selection_seeds: seeds kept for choosing a cell; verdicts then use the other seeds alone.
+        diverged_unjudged: cells that diverged at seeds which are not judged, and at which: nothing makes a
+            gain of what is left of them, since whoever left the seeds out could see how runs ended.
         conditioned_on: what was held fixed, stated with every verdict.
         test_images: how many images the runs were tested on; None takes the column `n_test`, if any.
         images_per_seed: every seed was tested on images of its own, so that seeds alone are over new images.
@@ -221,6 +223,7 @@ class Plan:
     looks_before_added: tuple[tuple[str, tuple[int, ...]], ...] = ()
     seeds_of_looks: tuple[tuple[int, str], ...] = ()
     metrics_of_looks: tuple[tuple[int, str], ...] = ()
+    diverged_unjudged: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         for name, words in _WORDS.items():

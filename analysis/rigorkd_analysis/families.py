@@ -337,7 +337,7 @@ def _lost(runs: Runs, *contrasts: LinearContrast) -> tuple[bool, bool]:
     """Whether a positively, and whether a negatively weighted cell lost runs to divergence."""
     weights = [one for contrast in contrasts for one in contrast.weights]
     lost = {sign: [cell for cell, weight in weights if weight * sign > 0] for sign in (1, -1)}
-    return bool(runs.diverged[lost[1]].any()), bool(runs.diverged[lost[-1]].any())
+    return bool(runs.lost(lost[1]).any()), bool(runs.lost(lost[-1]).any())
 
 
 def _reason(n: int, constant: bool) -> str:
@@ -355,12 +355,18 @@ def _warnings(
     runs, plan = question.runs, question.plan
     cells, out = part.cells, [refused] if refused else []
     diverged = runs.diverged[cells]
-    if diverged.any():
-        lost = [
-            f"{runs.cells[cell]} {seeds_listed(_seeds_of(runs, row))}"
-            for cell, row in zip(cells, diverged, strict=True)
-            if row.any()
-        ]
+    lost = [
+        f"{runs.cells[cell]} {seeds_listed(_seeds_of(runs, row))}"
+        for cell, row in zip(cells, diverged, strict=True)
+        if row.any()
+    ]
+    unjudged = dict(runs.diverged_unjudged)
+    lost += [
+        f"{runs.cells[cell]} {seeds_listed(unjudged[runs.cells[cell]])}, left out by --seeds"
+        for cell in cells
+        if runs.cells[cell] in unjudged
+    ]
+    if lost:
         out.append(f"among converged seeds only; diverged: {'; '.join(lost)}")
     there = ~np.isnan(runs.values[cells])
     missing = np.asarray(there.any(axis=0) & ~(there | diverged).all(axis=0))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,8 @@ class Runs:
         values: the metric, shape (cells, seeds); NaN where there is no finished run.
         diverged: shape (cells, seeds), True where the run diverged.
         attributes: per descriptive column, the cell's value as text ("" if missing), shape (cells,).
+        diverged_unjudged: cells that diverged at seeds which were left out by what the runs came to, and at
+            which; they have lost runs as those have that diverged at a judged seed.
     """
 
     metric: str
@@ -64,6 +66,13 @@ class Runs:
     smoke: bool = False
     warnings: tuple[str, ...] = ()
     index: dict[str, int] = field(default_factory=dict)
+    diverged_unjudged: tuple[tuple[str, tuple[int, ...]], ...] = ()
+
+    def lost(self, cells: Sequence[int]) -> NDArray[np.bool_]:
+        """Which of these cells lost runs to divergence, shape (cells,); what is left is a selection."""
+        unjudged = {cell for cell, _ in self.diverged_unjudged}
+        named = np.array([self.cells[cell] in unjudged for cell in cells], dtype=bool)
+        return np.asarray(self.diverged[list(cells)].any(axis=1) | named)
 
     def position(self, cell: str) -> int:
         """The row of a cell.

@@ -140,7 +140,7 @@ def progress(table: pd.DataFrame, plan: Plan | None = None, *, study: str = "") 
     for cell, seed in zip(rows["cell"], rows["seed"], strict=True):
         missing[runs.index[str(cell)], at[int(seed)]] = True
     judged = ~np.isin(runs.seeds, plan.selection_seeds)
-    shown, told = runs.without(plan.selection_seeds), _kept_for_choosing(plan)
+    shown, told = runs.without(plan.selection_seeds), _kept_for_choosing(plan, runs)
     if told and not (np.isfinite(shown.values) | shown.diverged).any():
         shown = runs
         told = ["no run of the seeds that verdicts use is there yet: means are of those kept for choosing"]
@@ -252,7 +252,7 @@ def _secondary(table: pd.DataFrame, plan: Plan) -> tuple[list[Secondary], list[s
 
 def _question(runs: Runs, plan: Plan, goal: Goal) -> Question:
     """What families share: the runs that verdicts use, and decimals from the typical spread of a cell."""
-    used = runs.without(plan.selection_seeds)
+    used = replace(runs.without(plan.selection_seeds), diverged_unjudged=plan.diverged_unjudged)
     phrasing = Phrasing.of(runs, goal, _typical_sd(runs))
     odd = outlying(used, goal, plan.added)
     return Question(used, plan, goal, phrasing, Names(runs, plan.baselines), odd, copied(used))
@@ -395,14 +395,16 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
             cells = []
         named = offered(runs, cells, matcher.word_for) if cells else "--baseline CELL"
         out.append(f"{why}, so there are no gains: all pairs are shown; name one with {named}")
-    out += _kept_for_choosing(plan)
-    diverged = question.runs.diverged
-    lone = np.flatnonzero(diverged.any(axis=1))
+    out += _kept_for_choosing(plan, runs)
+    lone = np.flatnonzero(question.runs.lost(range(len(runs.cells))))
     if lone.size:
+        n = int(question.runs.diverged.sum()) + sum(len(seeds) for _, seeds in plan.diverged_unjudged)
         out.append(
-            f"{int(diverged.sum())} diverged {'run' if diverged.sum() == 1 else 'runs'} in "
+            f"{n} diverged {'run' if n == 1 else 'runs'} in "
             f"{_listed(runs.cells[cell] for cell in lone[:6])}: "
             "no comparison that misses one can be better or equivalent"
+            + f", also at {'a seed' if n == 1 else 'seeds'} left out by --seeds"
+            * bool(plan.diverged_unjudged)
         )
     out += _without_spread(runs, question.goal)
     if question.repeated_look:
@@ -444,11 +446,14 @@ def _compared_with_nothing(
     return [*out, f"compared with nothing: {_listed(named_alone)}{more}"]
 
 
-def _kept_for_choosing(plan: Plan) -> list[str]:
+def _kept_for_choosing(plan: Plan, runs: Runs) -> list[str]:
     if not plan.selection_seeds:
         return []
+    fell = runs.diverged[:, np.isin(runs.seeds, plan.selection_seeds)].any(axis=1)
+    lost = [runs.cells[cell] for cell in np.flatnonzero(fell)]
     return [
         f"seeds {_listed(plan.selection_seeds)} were kept for choosing: verdicts and means use the others"
+        + f"; at those kept runs of {_listed(lost[:6])} diverged" * bool(lost)
     ]
 
 

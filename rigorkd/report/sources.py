@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
-from itertools import takewhile
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,8 +25,9 @@ from rigorkd.records.command_notes import Doubt
 from rigorkd.records.interim import listed_seeds, seen_before
 from rigorkd.records.planned_looks import OTHER_LOOKS, LooksAsked
 from rigorkd.records.read import CHANGED
+from rigorkd.report.chosen_seeds import ChosenSeeds
 from rigorkd.report.rows import located
-from rigorkd.report.sentences import CHOSEN, CHOSEN_CELLS
+from rigorkd.report.sentences import CHOSEN_CELLS
 from rigorkd.report.study_plan import plan_of
 from rigorkd.text import count, some_of
 
@@ -131,7 +131,11 @@ class Source:
                 hint="give --seeds that the table has",
             )
         table = there.reset_index(drop=True)
-        kept_only = replace(self, table=table, warnings=(*self._chosen(table), *self.warnings))
+        chosen = ChosenSeeds.of(
+            self.table, table, self.plan.selection_seeds, self.looks, self.folder is not None
+        )
+        plan = replace(self.plan, diverged_unjudged=chosen.binding)
+        kept_only = replace(self, table=table, plan=plan, warnings=(*chosen.told, *self.warnings))
         return kept_only.under_planned_looks()
 
     def under_planned_looks(self) -> Source:
@@ -178,55 +182,6 @@ class Source:
         named = some_of(tuple(dict.fromkeys(cells)), 6)
         text = f"{CHOSEN_CELLS}without {named}, as --without asks; results may be why, so all is exploratory"
         return replace(self, table=table, warnings=(text, *self.warnings))
-
-    def _chosen(self, kept: pd.DataFrame) -> tuple[str, ...]:
-        """That finished seeds were left out, and whether they had been looked at: else one could choose."""
-
-        def finished(table: pd.DataFrame) -> set[int]:
-            done = table[table["status"] != "missing"] if "status" in table else table
-            seeds = {seed for seed in map(seed_of, done["seed"]) if seed is not None}
-            return seeds - set(self.plan.selection_seeds)
-
-        there, judged = finished(self.table), finished(kept)
-        if not (left := sorted(there - judged)) or not judged:
-            return ()
-        met, since = self._looked_at(left, judged)
-        too = self._seen_of(judged, also=bool(met))
-        more = ", a further test after that of others, each at its own alpha" * bool(met and not too)
-        more += ", as before others were looked at" * bool(since and not met)
-        text = f"{CHOSEN}{len(judged)} of {len(there)} finished ones are judged ({listed_seeds(judged)})"
-        text += f"{more}, as --seeds asks; the others ({listed_seeds(left)}) "
-        if met == left:
-            return (text + f"had been looked at before{too}",)
-        if since == left:
-            return (text + f"have been looked at since{too}",)
-        if met or since:
-            told = f"{listed_seeds(met)} of them had been looked at before" if met else ""
-            then = f"{listed_seeds(since)} of them have been looked at since" if since else ""
-            return (text + "are left out, and " + ", ".join(filter(None, (told, then))) + too,)
-        none = "are left out" if self.folder is None else "are left out; no look had met them"
-        return (text + none + too,)
-
-    def _before(self, judged: set[int]) -> set[int]:
-        """The seeds that looks had met before that at these very seeds, which may be given again."""
-        earlier = takewhile(lambda look: set(look.seeds) != judged, self.looks)
-        return {seed for look in earlier for seed in look.seeds}
-
-    def _looked_at(self, left: list[int], judged: set[int]) -> tuple[list[int], list[int]]:
-        """Which of the seeds left out were looked at before those that are judged, and which only since."""
-        ever, before = {seed for look in self.looks for seed in look.seeds}, self._before(judged)
-        seen = [seed for seed in left if seed in ever]
-        return [seed for seed in seen if seed in before], [seed for seed in seen if seed not in before]
-
-    def _seen_of(self, judged: set[int], *, also: bool) -> str:
-        """Which of the seeds that are judged an earlier look had met, but for this very one given again."""
-        seen = self._before(judged) & judged
-        if not seen:
-            return ""
-        which = (
-            "those that are judged" if seen == judged else f"of those that are judged, {listed_seeds(seen)}"
-        )
-        return f"; {which} had been looked at{', too' if also else ' before'}"
 
     def judged(self) -> pd.DataFrame:
         """The runs that verdicts use: without those at seeds kept for choosing, unless all are."""

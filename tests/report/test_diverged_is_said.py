@@ -6,10 +6,13 @@ import json
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from rigorkd.cli.main import cli
+from rigorkd.records.interim import InterimAnalysis
+from rigorkd.report.chosen_seeds import ChosenSeeds
 
 WHY = "inconclusive, since runs diverged; "
 
@@ -117,3 +120,66 @@ def test_an_ablation_says_of_which_method_its_rows_are() -> None:
     Path("runs.csv").write_text("\n".join(rows) + "\n")
     told = shown("table", "--layout", "ablation", "--format", "markdown")
     assert "*Settings of KD. Mean ± standard deviation" in told
+
+
+def _gains(*words: str) -> dict[str, dict[str, object]]:
+    found = json.loads(shown("analyze", "--format", "json", *words))
+    (family,) = (f for f in found["families"] if f["name"] == "gains")
+    return {c["name"].split(" ")[0]: c for c in family["comparisons"]}
+
+
+def test_seeds_that_leave_out_a_diverged_run_make_no_gain_of_what_is_left() -> None:
+    rows = Path("runs.csv").read_text().replace("FitNet,3,", "CRD,3,", 1).splitlines()
+    lost = [at for at, row in enumerate(rows) if row.startswith("CRD,3,")]
+    rows[lost[0]], rows[lost[1]] = "CRD,3,,diverged", rows[lost[1]].replace("CRD", "FitNet")
+    Path("runs.csv").write_text("\n".join(rows) + "\n")
+    without = ("--seeds", "1,2,4,5,6,7,8,9,10,11,12")
+    for words in ((), without):
+        found = _gains(*words)
+        assert found["CRD"]["p_adjusted"] < 0.05, "it would be better"  # type: ignore[operator]
+        assert found["CRD"]["verdict"] == "inconclusive"
+        assert "since runs diverged" in str(found["CRD"]["says"])
+    assert any("CRD seed 3, left out by --seeds" in text for text in found["CRD"]["warnings"])  # type: ignore[attr-defined]
+    said = "and at others runs diverged: CRD (seed 3)"
+    for form in (
+        ("analyze",),
+        ("analyze", "--format", "latex"),
+        ("table", "--layout", "gains", "--format", "latex"),
+        ("analyze", "--format", "json"),
+    ):
+        assert said in " ".join(shown(*form, *without).split()), form
+    assert "or equivalent, also at a seed left out by --seeds" in " ".join(shown("analyze", *without).split())
+
+
+def test_seeds_that_came_after_a_diverged_run_are_judged_and_say_so() -> None:
+    """Whoever asks for the seeds that came after all others has chosen none of them by how it ended."""
+    rows = [row for row in Path("runs.csv").read_text().splitlines() if not row.startswith("CRD,3,")]
+    Path("runs.csv").write_text("\n".join([*rows, "CRD,3,,diverged"]) + "\n")
+    fresh = ("--seeds", "5:13")
+    assert _gains(*fresh)["CRD"]["verdict"] == "better"
+    assert "at others runs diverged: FitNet (seed 3), CRD (seed 3)" in " ".join(
+        shown("analyze", *fresh).split()
+    )
+    assert _gains("--seeds", "1,2,5,6,7,8,9,10,11,12")["CRD"]["verdict"] == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("looks", "judged", "fresh"),
+    [
+        (((0, 1, 2),), (3, 4, 5), True),
+        ((), (3, 4, 5), False),
+        (((0, 1, 2), (0, 1, 2, 3, 4, 5)), (3, 4, 5), False),
+        (((0, 1, 2, 3),), (3, 4, 5), False),
+        (((0, 1, 2),), (0, 3, 4, 5), False),
+    ],
+)
+def test_a_study_knows_by_its_looks_which_seeds_are_fresh(
+    looks: tuple[tuple[int, ...], ...], judged: tuple[int, ...], fresh: bool
+) -> None:
+    table = pd.DataFrame({"cell": "kd", "seed": range(6), "status": ["done", "diverged", *["done"] * 4]})
+    kept = table[table["seed"].isin(judged)]
+    met = [InterimAnalysis(len(seeds), seeds, "test_top1", str(at)) for at, seeds in enumerate(looks)]
+    found = ChosenSeeds.of(table, kept, (), met, True)
+    assert found.fresh is fresh
+    assert found.binding == (() if fresh else (("kd", (1,)),))
+    assert "runs diverged: kd (seed 1)" in found.told[0]

@@ -484,7 +484,7 @@ def consistency(
         basis = np.asarray(np.linalg.qr(np.column_stack([np.ones(m), np.eye(m)[:, 1:]]))[0][:, 1:])
         p = repeated_measures(np.asarray(d.T), basis).p
     favourable = int((question.sign * per_setting > 0).sum())
-    diverged = runs.diverged[[cell for gain in gains for cell in gain.cells]].any()
+    diverged = runs.lost([cell for gain in gains for cell in gain.cells]).any()
     seeds = f"{n} seeds at which every run converged" if diverged else f"{n} seeds"
     together = f" of all {methods} methods" if alpha < question.plan.alpha else ""
     interval = f"{percent_text(1 - question.plan.alpha)} CI{together} {say.interval(low, high)} over {seeds}"
@@ -495,7 +495,7 @@ def consistency(
     holds_0 = low is not None and high is not None and low <= 0 <= high
     no_gain = ", so that a gain on average is not shown" if holds_0 else ""
     if diverged and not holds_0:
-        bare = runs.diverged[[b for _, b in _pairs(gains)]].any()
+        bare = runs.lost([b for _, b in _pairs(gains)]).any()
         if question.sign * mean > 0 or bare:  # what survived may count against a cell that lost runs alone
             no_gain = (
                 f", not claimed as a {'gain' if question.sign * mean > 0 else 'loss'} since runs diverged"

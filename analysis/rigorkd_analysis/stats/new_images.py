@@ -381,7 +381,7 @@ def _compare(
     def interval(low: float | None, high: float | None) -> str:
         return "unknown" if low is None or high is None else f"{_bound(low)} to {_bound(high)}"
 
-    among = " among converged seeds" if question.runs.diverged[[a, b]].any() else ""
+    among = " among converged seeds" if question.runs.lost([a, b]).any() else ""
     says = (
         f"{names[0]} vs {names[1]}: {_signed(found.mean)} points{among}; uncorrected {share} CI over new "
         f"seeds {interval(found.seeds_low, found.seeds_high)}, over new seeds and new "

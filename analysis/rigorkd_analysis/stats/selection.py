@@ -127,7 +127,7 @@ def best_cells(
             continue
         who = (student or None, group or None)
         values = sign * runs.values[cells]
-        diverged = np.asarray(runs.diverged[cells].any(axis=1))
+        diverged = runs.lost(cells)
         stays = may_be_best(values, plan.alpha, diverged, unpaired=unpaired, looks=plan.interim)
         if question.repeated_look or question.no_planned_look:  # nothing is excluded validly
             stays[:] = True

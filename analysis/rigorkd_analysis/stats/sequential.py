@@ -214,7 +214,7 @@ def _judge(question: Question, family: Asked, part: Hypothesis, where: str) -> S
     inside = np.zeros(n, dtype=bool)
     if plan.sesoi is not None:
         inside = np.all([(path.low > -plan.sesoi) & (path.high < plan.sesoi) for path in paths], axis=0)
-    lost = bool(runs.diverged[cells].any())
+    lost = bool(runs.lost(cells).any())
     crossed = np.flatnonzero(differs | inside)
     decided_at = None if lost or crossed.size == 0 else int(crossed[0]) + 1
     verdict = Verdict.INCONCLUSIVE
