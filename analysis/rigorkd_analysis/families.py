@@ -360,11 +360,9 @@ def _warnings(
         for cell, row in zip(cells, diverged, strict=True)
         if row.any()
     ]
-    unjudged = dict(runs.diverged_unjudged)
+    named = {runs.cells[cell] for cell in cells}
     lost += [
-        f"{runs.cells[cell]} {seeds_listed(unjudged[runs.cells[cell]])}, left out by --seeds"
-        for cell in cells
-        if runs.cells[cell] in unjudged
+        f"{cell} {seeds_listed(seeds)}, left out" for cell, seeds in runs.diverged_unjudged if cell in named
     ]
     if lost:
         out.append(f"among converged seeds only; diverged: {'; '.join(lost)}")

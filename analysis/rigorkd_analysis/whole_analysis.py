@@ -403,7 +403,7 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
             f"{n} diverged {'run' if n == 1 else 'runs'} in "
             f"{_listed(runs.cells[cell] for cell in lone[:6])}: "
             "no comparison that misses one can be better or equivalent"
-            + f", also at {'a seed' if n == 1 else 'seeds'} left out by --seeds"
+            + ", also where its seed is left out"
             * bool(plan.diverged_unjudged)
         )
     out += _without_spread(runs, question.goal)

@@ -30,7 +30,7 @@ from rigorkd.records.changes import (
 from rigorkd.records.interim import listed_seeds, says_seen
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_protocol
-from rigorkd.records.record import Record, read_records
+from rigorkd.records.record import DIVERGED, Record, read_records
 from rigorkd.records.study import ask_for, read_info, refuse_too_many
 from rigorkd.records.untrusted import is_there
 from rigorkd.text import count, some_of, suggest
@@ -130,6 +130,7 @@ def _found(study: StudyFolder, wanted: Wanted, reason: str, *, dry: bool = False
         looked=looked,
         reason=reason,
         summary=summary,
+        diverged=tuple(run for run, record in chosen.items() if record.fields["status"] == DIVERGED),
     )
     return Removed(tuple(chosen), seeds, looked, study.removed / str(number), again, summary), change
 

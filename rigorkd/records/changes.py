@@ -43,9 +43,9 @@ class Change:
     `runs` are finished runs with their run hash and outcome, `seeds` those that the study asked for no more
     (or again), or that its latest `run` did not ask for after results were seen. `place` is the folder below
     `.removed` that has them. `looked` is at how many seeds an analysis had met any of it, or had shown it in
-    progress, or only a `summary` had, None if none had. `sources` are the digests of the studies that were
-    merged. Of runs that met, `runs` are finished ones without an outcome, and `reason` names the file; of
-    cells that were tried in vain, those that failed.
+    progress, or only a `summary` had, None if none had. `diverged` are those of the runs that had. `sources`
+    are the digests of the studies that were merged. Of runs that met, `runs` are finished ones without an
+    outcome, and `reason` names the file; of cells that were tried in vain, those that failed.
     """
 
     what: str
@@ -57,6 +57,7 @@ class Change:
     reason: str = ""
     sources: tuple[str, ...] = ()
     summary: bool = False
+    diverged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class Removal:
     """What is still in effect: finished `runs` that are gone, or another draw (`otherwise`), and `seeds`.
 
     `retrained` is how often runs were set aside for another protocol after an analysis had met them; `fewer`
-    says that the seeds were not removed: a later `run` asked for fewer.
+    says that the seeds were not removed: a later `run` asked for fewer. `diverged` are those of the runs that
+    had: what is left of their cells is a selection, whatever the reason.
     """
 
     time: str
@@ -76,6 +78,7 @@ class Removal:
     retrained: int = 0
     fewer: bool = False
     summary: bool = False
+    diverged: tuple[str, ...] = ()
 
     @property
     def says(self) -> str:
@@ -106,7 +109,8 @@ class Removal:
         if self.looked is not None:
             when = f"after {self._seen}, so that every verdict is exploratory"
         why = f" (reason given: {self.reason})" if self.reason else ""
-        return f"removed on {self.time[:10]}, {when}{why}: {', '.join(parts)}"
+        fell = f"; of these diverged: {some_of(self.diverged, 3)}" if self.diverged else ""
+        return f"removed on {self.time[:10]}, {when}{why}: {', '.join(parts)}{fell}"
 
     @property
     def _seen(self) -> str:
@@ -163,6 +167,7 @@ def _change(entry: Mapping[str, Any]) -> Change:
         reason=str(entry["reason"]),
         sources=tuple(map(str, entry["sources"])),
         summary=entry.get("summary") is True,
+        diverged=tuple(run for run in entry.get("diverged", ()) if run in runs),
     )
 
 
@@ -253,14 +258,17 @@ def removals(
         first = {run: told for run, told in change.runs.items() if run not in known}
         known |= first.keys()
         counted = [run for run, (run_hash, _) in first.items() if hashes.get(run, run_hash) == run_hash]
+        gone = tuple(run for run in counted if run not in there)
+        otherwise = tuple(run for run in counted if there.get(run, first[run][1]) != first[run][1])
         removal = Removal(
             change.time,
-            tuple(run for run in counted if run not in there),
-            tuple(run for run in counted if there.get(run, first[run][1]) != first[run][1]),
+            gone,
+            otherwise,
             tuple(seed for seed in change.seeds if seed not in seeds),
             change.looked,
             change.reason,
             summary=change.summary,
+            diverged=tuple(run for run in (*gone, *otherwise) if run in change.diverged),
         )
         # Seeds that nothing was trained of, and that nobody had looked at, were only asked for too early.
         if removal.runs or removal.otherwise or (removal.seeds and change.looked is not None):

@@ -134,7 +134,7 @@ class Source:
         chosen = ChosenSeeds.of(
             self.table, table, self.plan.selection_seeds, self.looks, self.folder is not None
         )
-        plan = replace(self.plan, diverged_unjudged=chosen.binding)
+        plan = replace(self.plan, diverged_unjudged=(*self.plan.diverged_unjudged, *chosen.binding))
         kept_only = replace(self, table=table, plan=plan, warnings=(*chosen.told, *self.warnings))
         return kept_only.under_planned_looks()
 

@@ -99,6 +99,9 @@ def plan_of(study: StudyTable, looks: tuple[int, ...] | None = None) -> tuple[Pl
             secondary=asked.secondary,
             doubted=doubted,
             images_per_seed=study.images_per_seed,
+            diverged_unjudged=tuple(
+                (cell, tuple(sorted(seeds))) for cell, seeds in _diverged_and_gone(study).items()
+            ),
         ),
         tuple(warnings),
     )
@@ -112,6 +115,17 @@ def _looks_in_force(study: StudyTable, asked: schema.Analysis) -> tuple[int, ...
     looks = [look.without(chosen_on) for look in read_interim_analyses(study.folder)]
     seeds = set(study.runs["seed"]) - set(chosen_on)
     return study.looks_asked.planned(looks, seeds, asked).looks
+
+
+def _diverged_and_gone(study: StudyTable) -> dict[str, set[int]]:
+    """The cells of which diverged runs were removed, and their seeds."""
+    found: dict[str, set[int]] = {}
+    for removal in study.removals:
+        for run in removal.diverged:
+            cell, _, seed = run.rpartition("/seed-")
+            if seed.isdecimal():
+                found.setdefault(cell, set()).add(int(seed))
+    return found
 
 
 def _taken(removal: Removal) -> str:

@@ -49,7 +49,8 @@ def made(
     """The study in `folder/results` after a `run` of these seeds; called again, it grows.
 
     Args:
-        values: test top-1 of each cell's runs, by seed; runs without a value were not trained yet.
+        values: test top-1 of each cell's runs, by seed, NaN where one diverged; runs without a value were not
+            trained yet.
         seeds: what `run` asked for; None takes as many as the longest row of values.
         teacher: the teacher's test top-1, at every seed; None leaves it untrained.
         predictions: of each run, by its name, (seeds, images); the class there is always 0.
@@ -90,9 +91,9 @@ def made(
                 **resolved(cell),
                 "training_key": training_key(cell),
                 "views_key": views_key(cell),
-                "status": "done",
+                "status": "diverged" if np.isnan(top1) else "done",
                 "epochs_run": cell.training.epochs,
-                "metrics": {"test_top1": top1},
+                "metrics": {} if np.isnan(top1) else {"test_top1": top1},
                 "latency_ms": None,
                 "run_hash": want.run_hash,
                 "teacher_run_hash": want.teacher_hash,

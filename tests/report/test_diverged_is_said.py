@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from rigorkd_analysis.verdicts import Verdict
 
 from rigorkd.cli.main import cli
+from rigorkd.launch.removal import Wanted, remove, restore
 from rigorkd.records.interim import InterimAnalysis
 from rigorkd.report.chosen_seeds import ChosenSeeds
+from rigorkd.report.judging import Question, analysis_of
+from rigorkd.report.sources import from_study
 
 WHY = "inconclusive, since runs diverged; "
 
@@ -139,7 +144,7 @@ def test_seeds_that_leave_out_a_diverged_run_make_no_gain_of_what_is_left() -> N
         assert found["CRD"]["p_adjusted"] < 0.05, "it would be better"  # type: ignore[operator]
         assert found["CRD"]["verdict"] == "inconclusive"
         assert "since runs diverged" in str(found["CRD"]["says"])
-    assert any("CRD seed 3, left out by --seeds" in text for text in found["CRD"]["warnings"])  # type: ignore[attr-defined]
+    assert any("CRD seed 3, left out" in text for text in found["CRD"]["warnings"])  # type: ignore[attr-defined]
     said = "and at others runs diverged: CRD (seed 3)"
     for form in (
         ("analyze",),
@@ -148,7 +153,7 @@ def test_seeds_that_leave_out_a_diverged_run_make_no_gain_of_what_is_left() -> N
         ("analyze", "--format", "json"),
     ):
         assert said in " ".join(shown(*form, *without).split()), form
-    assert "or equivalent, also at a seed left out by --seeds" in " ".join(shown("analyze", *without).split())
+    assert "or equivalent, also where its seed is left out" in " ".join(shown("analyze", *without).split())
 
 
 def test_seeds_that_came_after_a_diverged_run_are_judged_and_say_so() -> None:
@@ -183,3 +188,34 @@ def test_a_study_knows_by_its_looks_which_seeds_are_fresh(
     assert found.fresh is fresh
     assert found.binding == (() if fresh else (("kd", (1,)),))
     assert "runs diverged: kd (seed 1)" in found.told[0]
+
+
+KD, OTHER, BARE = "main/plain/kd-T4-a0.5", "main/plain/kd-T1-a0.5", "main/plain/baseline"
+
+
+def test_a_diverged_run_that_was_removed_still_counts(made: Callable[..., Path], tmp_path: Path) -> None:
+    """Whatever the reason, what is left of its cell is a selection; before a look, too."""
+    noise = [0.0, 0.3, -0.2, 0.1, -0.1, 0.2, 0.0, -0.3]
+    values = {
+        BARE: [70 + one for one in noise],
+        KD: [72 + one + 0.01 * at for at, one in enumerate(noise)],
+        OTHER: [72 + one - 0.01 * at for at, one in enumerate(noise)],
+    }
+    values[KD][3] = float("nan")
+    study = made(tmp_path, values)
+
+    def judged() -> dict[str, object]:
+        found = analysis_of(from_study(study), Question())
+        (family,) = (family for family in found.families if family.name == "gains")
+        return {c.name.split(" ")[0]: c for c in family.comparisons} | {"warnings": found.warnings}
+
+    remove(study, Wanted(seeds=(3,)))
+    found = judged()
+    assert found[KD].verdict is Verdict.INCONCLUSIVE  # type: ignore[attr-defined]
+    assert found[KD].p_adjusted < 0.05  # type: ignore[attr-defined]
+    assert found[OTHER].verdict is Verdict.BETTER  # type: ignore[attr-defined]
+    assert any(text.endswith(f"; of these diverged: {KD}/seed-3") for text in found["warnings"])  # type: ignore[attr-defined]
+    restore(study)
+    found = judged()
+    assert "among converged seeds" in found[KD].conditions  # type: ignore[attr-defined]
+    assert not any("left out" in text for text in found["warnings"])  # type: ignore[attr-defined]
