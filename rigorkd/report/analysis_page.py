@@ -68,6 +68,7 @@ from rigorkd.report.sentences import (
     overlap_said,
     own_interval,
     planned_looks,
+    sentence_of,
     test_of,
     titled,
     titled_with_status,
@@ -164,11 +165,7 @@ def short_page(analysis: Analysis, folder: Path | None = None) -> Page:
     if len(warnings) > len(shown):
         shown += (Said(f"{count(len(warnings) - len(shown), 'more warning')}: --all"),)
     return Page(
-        headline=(
-            *what_holds(analysis),
-            *map(_as_sentence, first),
-            *says_secondary(analysis, " --all shows their tables."),
-        ),
+        headline=(*what_holds(analysis), *first, *says_secondary(analysis, " --all shows their tables.")),
         blocks=(
             *under_conditions(analysis, tables),
             *listed(("What next", tuple(map(Said, next_steps)))),
