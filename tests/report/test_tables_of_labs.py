@@ -28,8 +28,8 @@ def test_the_method_that_did_not_move_is_the_outlying_one(printed):
     told = printed("analyze", VANILLA, *OF_VANILLA)
     cell = "CIFAR-100/WRN-16-2/WRN-40-2/CRD"
     found = (
-        f"{cell}: an outlying seed: {cell} has 74.81 at seed 3, its median is 74.8; the cells beside it moved "
-        "by +0.53 there (difference +1.44, median of the others +2.01)"
+        f"{cell}: an outlying seed: {cell} has 74.81 at seed 3, its median is 74.8; the cells beside it "
+        "moved by +0.53 there (difference +1.44, median of the others +2.01)"
     )
     assert found in told
     assert "vanilla has" not in told
