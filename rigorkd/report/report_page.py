@@ -194,7 +194,8 @@ def _short(evidence: Evidence) -> str:
     elif equal == total:
         return f"Shown to be equivalent for {of(equal)}: any difference is too small to matter."
     else:
-        parts = [f"Not shown for {of(1) if total == 1 else f'any of {total} {noun}s'}"]
+        no = "No gain is shown" if equal else "Not shown"  # an equivalence is something shown
+        parts = [f"{no} for {of(1) if total == 1 else f'any of {total} {noun}s'}"]
     if worse:
         parts.append("it is worse" if total == 1 else f"{worse} {'is' if worse == 1 else 'are'} worse")
     if equal:
