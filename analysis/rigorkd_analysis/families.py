@@ -397,7 +397,9 @@ def _warnings(
     shown = any(p is not None and p <= plan.alpha for p in adjusted)
     if test.mde is not None and test.sd_diff and test.mde / test.sd_diff > ABSURD_DZ and not shown:
         detects = test.mde / test.sd_diff
-        out.append(f"{UNABLE}: it detects differences of {detects:.1f} standard deviations")
+        points = f"({question.phrasing.number(test.mde)}{question.phrasing.unit})"
+        only = f"only differences of {detects:.1f} standard deviations {points}"
+        out.append(f"{UNABLE}: with 80 % power it detects {only}")
     lengths = _lengths(runs, part)
     if lengths:
         out.append(lengths)

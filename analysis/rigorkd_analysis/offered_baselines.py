@@ -24,6 +24,9 @@ _OFF = BASELINES | {"off", "false", "no"}
 _MOST = 4
 """Cells that one message offers."""
 
+NO_GAINS = "so there are no gains: all pairs are shown"
+"""What a warning says where no baseline is known; behind it stands how one is named."""
+
 
 def likely(runs: Runs) -> list[int]:
     """The cells that are called as people call a baseline, whatever follows: `student_baseline-lr0.1`.

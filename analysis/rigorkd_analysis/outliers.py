@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from rigorkd_analysis.likeness import on_what, place
 from rigorkd_analysis.metric_names import Goal
 from rigorkd_analysis.runs import Floats, Runs
 
@@ -24,6 +25,11 @@ FAR_POOLED = 3.0
 ROBUST_FROM = 5
 #: A cell that fell at least half as far as another fell too: the other did not collapse alone.
 FELL_TOO = 0.5
+
+#: The cell that departs from its fellows does so by so many times what any other of its comparison does …
+CLEARLY = 2.0
+#: … and so many fellows show what others did at a seed: of one nobody knows whether it was it that moved.
+FELLOWS = 2
 
 #: So much of a difference is to be there without the runs that collapsed, if its direction is to be believed.
 KEPT = 0.5
@@ -59,7 +65,7 @@ class Outlying:
         which = self.fallen if equivalent else self.collapsed
         used = ~np.isnan(runs.values[list(cells)]).any(axis=0) if paired else np.ones(len(runs.seeds), bool)
         named = [
-            _named(runs, cell, int(seed), float(self.medians[cell]))
+            self._named(runs, cell, int(seed))
             for cell in cells
             for seed in np.flatnonzero(which[cell] & used)
             if self._alone(runs, cells, cell, int(seed))
@@ -92,7 +98,8 @@ class Outlying:
 
         One that lies far outside its cell by the scale of these cells is named; paired, only where the
         difference at its seed stands out, too. An easy or a hard seed at which all cells moved alike is so
-        none: it is what pairing removes. A collapse is named all the same.
+        none: it is what pairing removes. A collapse is named all the same. Else the baseline may have moved
+        as all cells did, and the method alone not: that which departs from its fellows is named, or both.
 
         Args:
             d: the differences that are tested, of shape (members, seeds); None where runs are not paired.
@@ -100,10 +107,58 @@ class Outlying:
         if not (self.far[list(cells)] | self.collapsed[list(cells)]).any():
             return
         far = _far(runs.values[list(cells)])[0] & self._shows(cells, d)
+        told = set[int]()
         for own, cell in zip(far, cells, strict=True):
             for seed in map(int, np.flatnonzero(own | self.collapsed[cell])):
-                word = "a seed far behind" if self.collapsed[cell, seed] else "an outlying seed"
-                yield f"{word}: {_named(runs, cell, seed, float(self.medians[cell]))}"
+                if self.collapsed[cell, seed]:
+                    yield f"a seed far behind: {self._named(runs, cell, seed)}"
+                elif d is None:
+                    yield f"an outlying seed: {self._named(runs, cell, seed)}"
+                elif seed not in told:
+                    told.add(seed)
+                    yield from self._paired(runs, cells, cell, seed, d)
+
+    def _paired(self, runs: Runs, cells: Sequence[int], cell: int, seed: int, d: Floats) -> Iterator[str]:
+        """That the difference stands out at a seed, and by which cell; `cell` is far from its median."""
+        row = next(row for row in d if _stands_out(row, seed))
+        found = (
+            f"difference {_signed(row[seed])}, median of the others {_signed(_median(np.delete(row, seed)))}"
+        )
+        moved = {one: self._fellows_moved(runs, one, seed, cells) for one in cells}
+        apart = {
+            one: abs(float(runs.values[one, seed] - self.medians[one]) - move)
+            for one, move in moved.items()
+            if move is not None and np.isfinite(runs.values[one, seed])
+        }
+        first, *rest = sorted(apart, key=lambda one: -apart[one]) or [cell]
+        if len(apart) == len(cells) > 1 and apart[first] >= CLEARLY * apart[rest[0]]:
+            if not self.collapsed[first, seed]:  # else that is told of it
+                beside = f"the cells beside it moved by {_signed(moved[first] or 0.0)} there"
+                yield f"an outlying seed: {self._named(runs, first, seed)}; {beside} ({found})"
+            return
+        either = [self._named(runs, cell, seed)]
+        if len(cells) == 2:
+            either += [self._named(runs, one, seed) for one in cells if one != cell]
+        yield f"an outlying seed: {', or '.join(either)} ({found})"
+
+    def _fellows_moved(self, runs: Runs, cell: int, seed: int, cells: Sequence[int]) -> float | None:
+        """How far the other cells of its student and data lie from their medians, in the median of them."""
+        parts = on_what(runs)
+
+        def whose(one: int) -> tuple[str, str]:
+            return place(runs, one, parts), runs.text("student", one)
+
+        fellows = [
+            one
+            for one in range(len(runs.cells))
+            if one not in cells and np.isfinite(runs.values[one, seed]) and whose(one) == whose(cell)
+        ]
+        if len(fellows) < FELLOWS:
+            return None
+        return float(np.median(runs.values[fellows, seed] - self.medians[fellows]))
+
+    def _named(self, runs: Runs, cell: int, seed: int) -> str:
+        return _named(runs, cell, seed, float(self.medians[cell]))
 
     def _shows(self, cells: Sequence[int], d: Floats | None) -> NDArray[np.bool_]:
         """At which seeds the difference shows a run that may be far: all, where there is none."""
@@ -134,6 +189,14 @@ def _stands_out(d: Floats, seed: int) -> bool:
 def _mean(values: Floats) -> float:
     there = values[~np.isnan(values)]
     return float(there.mean()) if len(there) else np.nan
+
+
+def _median(values: Floats) -> float:
+    return float(np.nanmedian(values))
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3g}".replace("-", "−")
 
 
 def _named(runs: Runs, cell: int, seed: int, median: float) -> str:

@@ -10,6 +10,9 @@ from rigorkd_analysis.questions import Question
 from rigorkd_analysis.results import GAINS, Family
 from rigorkd_analysis.runs import Runs
 
+UNEQUAL = "tuning was unequal"
+"""How the warning begins."""
+
 
 def unequal_tuning(question: Question, matcher: Matcher, found: Sequence[Family]) -> list[str]:
     """Distilled cells were tried at several settings of one method, their baseline at one.
@@ -41,7 +44,7 @@ def unequal_tuning(question: Question, matcher: Matcher, found: Sequence[Family]
     base = "its baseline at one" if len(shown) == 1 else "their baseline at one"
     base = base if len(beside) == 1 else "baselines at one"
     claim = _to_claim(question, found, list(unequal.values()))
-    return [f"tuning was unequal: {'; '.join(shown[:4])}{more}, {base}; {claim}"]
+    return [f"{UNEQUAL}: {'; '.join(shown[:4])}{more}, {base}; {claim}"]
 
 
 def _to_claim(question: Question, found: Sequence[Family], tuned: Sequence[list[int]]) -> str:

@@ -17,7 +17,7 @@ from rigorkd_analysis.hypotheses import all_gains, all_pairs, averages, resolve
 from rigorkd_analysis.likeness import copied, may_be_methods, on_what
 from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy, is_top5, sesoi_off_scale, words_of
 from rigorkd_analysis.named_pairs import each_pair, left_over
-from rigorkd_analysis.offered_baselines import likely, offered
+from rigorkd_analysis.offered_baselines import NO_GAINS, likely, offered
 from rigorkd_analysis.omnibus import beside_factorials, beside_gains
 from rigorkd_analysis.outliers import outlying
 from rigorkd_analysis.plan_status import by_plan, with_history
@@ -394,7 +394,7 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         if len(cells) == len(runs.cells):
             cells = []
         named = offered(runs, cells, matcher.word_for) if cells else "--baseline CELL"
-        out.append(f"{why}, so there are no gains: all pairs are shown; name one with {named}")
+        out.append(f"{why}, {NO_GAINS}; name one with {named}")
     out += _kept_for_choosing(plan, runs)
     lone = np.flatnonzero(question.runs.lost(range(len(runs.cells))))
     if lone.size:

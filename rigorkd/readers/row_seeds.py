@@ -57,6 +57,7 @@ def find_seeds(draft: Draft) -> None:
             draft.came["seed"] = f"column {column!r}"
             if canonical(column) is None:  # under its own name it would be taken for a result
                 draft.table = replace(draft.table, frame=draft.frame.drop(columns=column))
+    trials = _trials(draft)
     counted = None if asked or "seed" in draft.frame else _counted_runs(draft)
     if counted is not None:
         draft.came["seed"] = draft.came.get(counted, f"column {counted!r}")
@@ -71,7 +72,8 @@ def find_seeds(draft: Draft) -> None:
         if asked:
             refuse_words(draft, asked)
         where = draft.came.get("seed", "column seed")
-        draft.seeds = f"seed: {where}" + (" (--seed)" if asked else "")
+        counts = " (--unpaired if it only counts runs)" if counted in trials else ""
+        draft.seeds = f"seed: {where}" + (" (--seed)" if asked else counts)
         if "" in words and "run" in draft.frame and not draft.plainly:
             _fill_seeds(draft)
         return
@@ -147,13 +149,28 @@ _COUNTED = re.compile(r"^(?i:run|trial|try|rep|r)?[-_ #]*([0-9]{1,9})$")
 def _counted_runs(draft: Draft) -> str | None:
     """The column in which runs are called 1, 2, 3, … in each configuration."""
     frame = draft.frame
-    for name in ("run", "run_id"):
+    trials = _trials(draft)
+    for name in ("run", "run_id", *trials):
         if name in frame and frame[name].str.fullmatch(_COUNTED).all() and frame[name].nunique() > 1:
             known = [column for column in (*NAMED, *PARAMETERS) if column in frame]
             settings = known or [column for column in map(str, frame.columns) if draft.is_word(column)]
-            if settings and (frame.drop_duplicates([*settings, name]).groupby(name).size() > 1).all():
+            if name in trials:
+                settings += [column for column in map(str, frame.columns) if _tuned(column, settings)]
+            runs = frame.drop_duplicates([*settings, name])
+            # a search numbers its trials, too, each of settings of its own: of none are there several
+            by = [[name], settings] if name in trials else [[name]]
+            if settings and all((runs.groupby(one).size() > 1).all() for one in by):
                 return name
     return None
+
+
+def _trials(draft: Draft) -> list[str]:
+    return [column for column in map(str, draft.frame.columns) if folded(column) == "trial"]
+
+
+def _tuned(column: str, known: Sequence[str]) -> bool:
+    """Whether a search says by a column's name that it is one of its settings: params_width, config/depth."""
+    return column not in known and bool(re.match(r"(params?|config|hparams)[._/:]", column, re.IGNORECASE))
 
 
 def _fill_seeds(draft: Draft) -> None:

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from rigorkd_analysis.families import UNABLE
 from rigorkd_analysis.metric_names import Goal
+from rigorkd_analysis.offered_baselines import NO_GAINS
 from rigorkd_analysis.paper_sentences import with_cautions
 from rigorkd_analysis.results import GAINS, Analysis, Comparison, Family, Sequential
+from rigorkd_analysis.stats.exact import exact_from
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import percent_text
 
-from rigorkd.report.conditions import caption_under_conditions, under_conditions
+from rigorkd.report.conditions import caption_under_conditions, tuning_in_brief, under_conditions
 from rigorkd.report.headline import (
     asking,
     headline,
@@ -28,7 +30,7 @@ from rigorkd.report.headline import (
     what_next,
 )
 from rigorkd.report.images_table import images_table
-from rigorkd.report.numbers import MetricNumbers, Numbers, between, p_heading, verdict
+from rigorkd.report.numbers import MetricNumbers, Numbers, between, beyond_sesoi, p_heading, verdict
 from rigorkd.report.page import (
     DECIDED,
     STARRED,
@@ -66,6 +68,7 @@ from rigorkd.report.sentences import (
     overlap_said,
     own_interval,
     planned_looks,
+    sentence_of,
     test_of,
     titled,
     titled_with_status,
@@ -73,7 +76,7 @@ from rigorkd.report.sentences import (
     warnings_of,
     why_exploratory,
 )
-from rigorkd.report.stars import reasons, some_not_valid, warned_of
+from rigorkd.report.stars import OF_LOST_RUNS, has_lost_runs, reasons, some_not_valid, warned_of
 from rigorkd.text import count, some_of
 
 _MAX_CELLS = 60
@@ -132,7 +135,10 @@ def short_page(analysis: Analysis, folder: Path | None = None) -> Page:
     """
     say = Numbers(analysis, narrow=True)
     # what was chosen stands below the tables, too: of more than fit, what is doubted is shown
-    warnings = tuple(sorted(warnings_of(analysis), key=lambda said: said.text.startswith(CHOICES)))
+    told = sorted(warnings_of(analysis), key=lambda said: said.text.startswith(CHOICES))
+    # how a baseline is named comes before all pairs, which nobody reads who has one
+    first = [sentence_of(said.whole).strip() for said in told if NO_GAINS in said.text]
+    warnings = tuple(said for said in told if NO_GAINS not in said.text)
     banner = banner_of(analysis.warnings)
     if analysis.progress is not None:
         so_far = under_conditions(analysis, (cells_table(analysis, say),))
@@ -159,7 +165,7 @@ def short_page(analysis: Analysis, folder: Path | None = None) -> Page:
     if len(warnings) > len(shown):
         shown += (Said(f"{count(len(warnings) - len(shown), 'more warning')}: --all"),)
     return Page(
-        headline=(*what_holds(analysis), *says_secondary(analysis, " --all shows their tables.")),
+        headline=(*what_holds(analysis), *first, *says_secondary(analysis, " --all shows their tables.")),
         blocks=(
             *under_conditions(analysis, tables),
             *listed(("What next", tuple(map(Said, next_steps)))),
@@ -302,6 +308,8 @@ def comparisons_table(
             "rigorkd analyze --format csv has them all."
         )
     kept = numbered[:most]
+    starred = grouped([(name_of(family, c), text) for _, c in kept for text in c.warnings], len(kept), "all")
+    starred += [OF_LOST_RUNS.rstrip(".")] * any(has_lost_runs(c) for _, c in kept)
     first = "cell" if family.name in GAINS and not say.narrow else "comparison"
     return Table(
         title,
@@ -313,9 +321,8 @@ def comparisons_table(
         caption,
         frozenset(row for row, (_, c) in enumerate(kept) if c.verdict is not Verdict.INCONCLUSIVE),
         id=id,
-        starred=tuple(
-            grouped([(name_of(family, c), text) for _, c in kept for text in c.warnings], len(kept), "all")
-        ),
+        starred=tuple(starred),
+        alone=tuple(filter(None, [tuning_in_brief(analysis)])) if family.name in GAINS else (),
         bold=DECIDED,
     )
 
@@ -380,13 +387,14 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
     if power:
         parts.append("detects: the difference found with 80 % power")
         parts += ["needs: seeds to find the SESOI so"] if analysis.sesoi else []
-    parts += ["≥ SESOI: by more than that"] if analysis.sesoi else []
+    parts += [beyond_sesoi(corrected=is_corrected(analysis, family))] if analysis.sesoi else []
     text = "; ".join(parts) + "."
     paired = () if is_unpaired(family) else family.comparisons  # sign flips are of pairs
     low = [c.n for c in paired if c.n >= 2 and 2.0 / 2.0**c.n >= analysis.alpha]
     if low:
         floor = 2.0 / 2.0 ** min(low)
-        text += f" Sign flips cannot go below p = {floor:g} at n = {min(low)}: a limit of the design."
+        text += f" Sign flips cannot go below p = {floor:g} at n = {min(low)}: a limit of the design"
+        text += f" (below {analysis.alpha:g} from n = {exact_from(analysis.alpha)} on, uncorrected)."
     if family.exact_from is not None and any(2 <= c.n < family.exact_from for c in family.comparisons):
         after = " after the correction" if is_corrected(analysis, family) else ""
         text += (

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from rigorkd_analysis.results import GAINS, Analysis
+from rigorkd_analysis.results import GAINS, Analysis, Comparison
 from rigorkd_analysis.sanity import who_is_at_chance
+from rigorkd_analysis.tuning import UNEQUAL
 
+from rigorkd.report.evidence import Evidence
 from rigorkd.report.page import STARRED, Block, Section, Table
 from rigorkd.report.sentences import (
     banner_of,
@@ -18,6 +22,7 @@ from rigorkd.report.sentences import (
     unlike_new_data,
     unvalidated,
 )
+from rigorkd.text import some_of
 
 
 def conditions(analysis: Analysis) -> tuple[str, ...]:
@@ -46,6 +51,34 @@ def caption_under_conditions(analysis: Analysis, caption: str) -> str:
     return _said(caption, (*of_all, *_said_once(analysis)))
 
 
+def tuning_in_brief(analysis: Analysis, among: Collection[str] | None = None) -> str:
+    """The warning that tuning was unequal by its methods alone, those `among` some; "" where none was."""
+    warning = next((text for text in analysis.warnings if text.startswith(UNEQUAL)), "")
+    listed, _, claim = warning.removeprefix(f"{UNEQUAL}: ").rpartition("; ")
+    methods = dict.fromkeys(re.findall(r"(?:^|; )(.+?) of .+? at \d+ settings", listed))
+    named = [method for method in methods if among is None or method in among]
+    if not named:
+        return ""
+    was = "was" if len(named) == 1 else "were"
+    return f"{UNEQUAL} ({some_of(named, 4)} {was} tried at several settings, the baseline at one): {claim}"
+
+
+def told_of_tuning(evidence: Evidence, shown: Iterable[Comparison]) -> str:
+    """That a method of these gains was tried at more settings than its baseline, "" where none was.
+
+    The warning names all that were, and what may be claimed; this is for captions, which show the rows.
+    """
+
+    def tuned(c: Comparison) -> tuple[str, str, str]:
+        facts = evidence.facts(c.a or "")
+        return facts.block, facts.method, facts.settings.get("teacher", "")
+
+    settings = Counter(tuned(c) for c in evidence.gains() if c.a is not None)
+    gains = [c for c in shown if c.a in evidence.index and c.b is not None]
+    several = dict.fromkeys(tuned(c)[1] for c in gains if settings[tuned(c)] > 1)
+    return tuning_in_brief(evidence.analysis, several)
+
+
 def banner_about(analysis: Analysis, shown: Iterable[str] | None) -> str:
     """The banner of an analysis for a table or figure of these cells, None of cells that are not known.
 
@@ -71,7 +104,9 @@ def _under(block: Block, told: tuple[str, ...], alone: tuple[str, ...]) -> Block
     if not isinstance(block, Table):
         return block
     caption = _said(block.caption, told)
-    return replace(block, caption=caption, alone=tuple(one for one in alone if one not in caption))
+    return replace(
+        block, caption=caption, alone=(*block.alone, *(one for one in alone if one not in caption))
+    )
 
 
 def _said(caption: str, told: Iterable[str]) -> str:

@@ -130,6 +130,22 @@ def plain(value: float | None, digits: int = 3) -> str:
     return MISSING if value is None else f"{value:.{digits}g}".replace("-", "−")
 
 
+def range_of(sizes: Iterable[str]) -> str:
+    """Sizes of one unit as a range in brackets: ` (0.32 to 3.81 points)`; "" of none."""
+    ordered = sorted(sizes, key=lambda size: float(size.partition(" ")[0].replace(",", "")))
+    if not ordered:
+        return ""
+    low, high = ordered[0], ordered[-1]
+    return f" ({high})" if low == high else f" ({low.partition(' ')[0]} to {high})"
+
+
+def beyond_sesoi(*, corrected: bool) -> str:
+    """What `≥ SESOI` says of a verdict, and by which interval: that of one comparison alone is shorter."""
+    return (
+        f"≥ SESOI: by more than that, by the {'interval of all (1 − α/m)' if corrected else 'whole interval'}"
+    )
+
+
 def verdict(found: Verdict | str, magnitude: str | None = None, *, starred: bool = False) -> Cell:
     """A verdict, by its badge; a star points to the warnings. Words of another kind stand as they are."""
     star = "*" if starred else ""

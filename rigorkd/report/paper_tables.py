@@ -23,10 +23,17 @@ from rigorkd.errors import InputError
 from rigorkd.metrics import BY_NAME, shown
 from rigorkd.report import row_parts
 from rigorkd.report.analysis_page import cells_table
-from rigorkd.report.conditions import banner_about, caption_under_conditions, seconds_note, under_conditions
-from rigorkd.report.evidence import CellFacts, Evidence, Latency, grids
+from rigorkd.report.conditions import (
+    banner_about,
+    caption_under_conditions,
+    seconds_note,
+    told_of_tuning,
+    under_conditions,
+)
+from rigorkd.report.evidence import CellFacts, Evidence, grids
 from rigorkd.report.headline import headline
-from rigorkd.report.numbers import Numbers, p_heading, verdict
+from rigorkd.report.latencies import latency_note, latency_text
+from rigorkd.report.numbers import Numbers, beyond_sesoi, p_heading, verdict
 from rigorkd.report.page import MISSING, POST_HOC, Cell, Column, Entry, Page, Table
 from rigorkd.report.sentences import (
     corrected_by,
@@ -164,43 +171,6 @@ def _is_full(evidence: Evidence, metric: str) -> bool:
     return is_top5(metric) and metric != evidence.analysis.metric and (values in ({100.0}, {1.0}))
 
 
-def latency_text(model: CellFacts, evidence: Evidence) -> str:
-    """`4.012 (3.980 to 4.100)`: quartiles of the measurement that all runs share, of each if several."""
-    found = _counted(evidence, model)
-    decimals = BY_NAME["latency_ms"].decimals
-    texts = (f"{one.median:.{decimals}f} ({one.q25:.{decimals}f} to {one.q75:.{decimals}f})" for one in found)
-    return "; ".join(texts) or MISSING
-
-
-def _counted(evidence: Evidence, model: CellFacts) -> list[Latency]:
-    """The measurements that count: those taken alone on the device, else those that do not know."""
-    found = [latency for latency in evidence.latencies.get(model.cell, ()) if not latency.shared]
-    return [latency for latency in found if latency.shared is False] or found
-
-
-def latency_note(evidence: Evidence, measured: list[str], models: list[CellFacts]) -> str:
-    """What the column of latencies rests on, and what it leaves out."""
-    if "latency_ms" not in measured:
-        return ""
-    found = [latency for model in models for latency in evidence.latencies.get(model.cell, ())]
-    if not found:
-        return " Latency as given, per run."
-    counted = [latency for model in models for latency in _counted(evidence, model)]
-    if not counted:
-        return " Latencies were measured beside other work and are left out."
-    forwards = sorted({latency.n for latency in counted})
-    times = f"{forwards[0]}" if len(forwards) < 2 else f"{forwards[0]} to {forwards[-1]}"
-    text = (
-        f" Latency: median (quartiles) of {times} forward passes of one image, measured once per "
-        "architecture and device and shared by all runs; it depends on the architecture alone."
-    )
-    if any(latency.shared is None for latency in counted):
-        text += " Whether other work was on the device meanwhile was not noted."
-    if any(latency.shared for latency in found):
-        text += " Latencies measured beside other work are left out."
-    return text
-
-
 def _gains(evidence: Evidence, group: str | None) -> Table:
     pairs = _side_by_side(evidence, group)
     analysis, say = evidence.analysis, Numbers(evidence.analysis)
@@ -252,7 +222,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
         f"{spread_said(evidence, [main])}; gain: "
         f"{evidence.treated} minus {evidence.baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
         f"{tests_said(evidence, rows_of, of_all=True, named=True)}."
-    ) + row_parts.fewer_seeds(pairs, analysis.metric)
+    ) + row_parts.fewer_seeds([*pairs, *_averaged(evidence, averages)], analysis.metric)
     text += _averages_said(evidence, averages)
     shown = [(distilled.cell, c) for distilled, _, c in pairs]
     text += verdicts_said(evidence, [*shown, *((c.called or c.name, c) for c in averages)])
@@ -418,7 +388,8 @@ def verdicts_said(evidence: Evidence, shown: Iterable[tuple[str, Comparison]]) -
     rows = list(shown)
     judged = [c for _, c in rows]
     decides = sentence_of(equivalent_by(evidence.analysis, judged))
-    return what_is_marked(evidence, judged) + decides + stars_said(rows)
+    tuned = sentence_of(told_of_tuning(evidence, judged))
+    return what_is_marked(evidence, judged) + decides + tuned + stars_said(rows)
 
 
 def _is_post_hoc(evidence: Evidence, c: Comparison) -> bool:
@@ -490,6 +461,12 @@ def _average_row(
     row += [*(row_parts.shared(over, name) or MISSING for name in own), _label(c, over), baseline, MISSING]
     row += _tested(c, Numbers(evidence.analysis), evidence, among)
     return [*row, *[MISSING] * (width - len(row))]
+
+
+def _averaged(evidence: Evidence, averages: Iterable[Comparison]) -> list[tuple[str, CellFacts, Comparison]]:
+    """Average gains by their names, with the baselines whose means stand beside them."""
+    under = [(c, [cell for cell, weight in c.weights.items() if weight < 0]) for c in averages]
+    return [(_label(c, _over(evidence, c)), evidence.facts(b[0]), c) for c, b in under if len(b) == 1]
 
 
 def _over(evidence: Evidence, c: Comparison) -> list[CellFacts]:
@@ -592,7 +569,7 @@ def tests_said(evidence: Evidence, cells: Collection[str], *, of_all: bool, name
         say = Numbers(analysis)
         text += f", equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests"
         beyond = any(c.magnitude == AT_LEAST for family in families for c in family.comparisons)
-        text += "; ≥ SESOI: by more than that" * beyond
+        text += f"; {beyond_sesoi(corrected=_corrected(evidence))}" * beyond
     sharper = (holm_is_sharper(analysis, one) for one in families if of_all and _corrected(evidence))
     notes = dict.fromkeys((_elsewhere(families, cells, named), planned_looks(analysis), *sharper))
     return text + "".join(f"; {note}" for note in notes if note)

@@ -146,8 +146,13 @@ def _question(evidence: Evidence) -> str:
     else:
         what = f"any of the {'methods' if methods else 'cells'}"
     of = f" of {' and '.join(filter(None, (', '.join(students[:-1]), students[-1])))}" if students else ""
+    data = list(dict.fromkeys(filter(None, (cell.settings.get("dataset") for cell in gaining))))
+    if 1 < len(data) <= 4:
+        of = f"{of if len(students) <= 4 else ''} on {', '.join(data[:-1])} and {data[-1]}"
+    elif len(students) > 4:
+        of = ""
     over = "" if evidence.the_baseline == "the baseline" else f" over {evidence.the_baselines}"
-    return f"Does {what} {verb} the {label(analysis.metric)}{of if len(students) <= 4 else ''}{over}?"
+    return f"Does {what} {verb} the {label(analysis.metric)}{of}{over}?"
 
 
 def _all_distilled(evidence: Evidence, gaining: Iterable[CellFacts]) -> bool:
@@ -179,16 +184,22 @@ def _short(evidence: Evidence) -> str:
             return f"the {'one cell' if lead is None else noun}"
         return f"all {total} {noun}s" if some == total else f"{some} of {total} {noun}s"
 
+    equal = found[Verdict.EQUIVALENT]
     if better:
         parts = [f"Shown for {of(better)}"]
         if little:
             parts.append(f"for {little} more by too little to matter")
     elif little:
         parts = [f"Shown for {of(little)}, but by too little to matter"]
+    elif equal == total:
+        return f"Shown to be equivalent for {of(equal)}: any difference is too small to matter."
     else:
-        parts = [f"Not shown for {of(1) if total == 1 else f'any of {total} {noun}s'}"]
+        no = "No gain is shown" if equal else "Not shown"  # an equivalence is something shown
+        parts = [f"{no} for {of(1) if total == 1 else f'any of {total} {noun}s'}"]
     if worse:
         parts.append("it is worse" if total == 1 else f"{worse} {'is' if worse == 1 else 'are'} worse")
+    if equal:
+        parts.append(f"{equal} {'is' if equal == 1 else 'are'} shown to be equivalent")
     return "; ".join(parts) + "."
 
 

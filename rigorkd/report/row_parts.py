@@ -80,20 +80,22 @@ def _split(label: str) -> tuple[list[str], str]:
     return head.split("/"), sign + tail
 
 
-def fewer_seeds(rows: Iterable[tuple[CellFacts, CellFacts, Comparison]], metric: str) -> str:
-    """That the gains of some rows, paired by seed, are over fewer seeds than a mean beside them."""
-    short: dict[str, None] = {}
-    for pair in rows:
-        c = pair[2]
-        for cell in pair[:2]:
+def fewer_seeds(rows: Iterable[tuple[CellFacts | str, CellFacts, Comparison]], metric: str) -> str:
+    """That the gains of some rows, paired by seed, are over fewer seeds than a mean beside them.
+
+    A row is a cell with its baseline, or an average gain by its name, of which the baseline's mean alone is
+    shown. That of one baseline is said once, of whichever gains it stands beside.
+    """
+    short: dict[str, dict[str, None]] = {}
+    for own, baseline, c in rows:
+        for cell in (baseline,) if isinstance(own, str) else (own, baseline):
             n = len(cell.values(metric))
             if c.test != "unpaired" and c.n < n:
-                short[
-                    f"of {cell.cell} over {n} seeds beside its gain over {c.n}"
-                    if cell is pair[0]
-                    else f"of {cell.cell} over {n} seeds beside the gain of {pair[0].label} over {c.n}"
-                ] = None
+                of = f"the gain of {own if isinstance(own, str) else own.label}"
+                told = f"{'its gain' if cell is own else of} over {c.n}"
+                short.setdefault(f"of {cell.cell} over {n} seeds beside ", {})[told] = None
     if not short:
         return ""
-    shown = [*short][:3] + [f"{len(short) - 3} more"] * (len(short) > 3)
+    shown = [mean + " and ".join(gains) for mean, gains in short.items()][:3]
+    shown += [f"{len(short) - 3} more"] * (len(short) > 3)
     return f" A gain is over the seeds that both have; some means are over more: {'; '.join(shown)}."

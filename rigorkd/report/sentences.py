@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from rigorkd_analysis.analysis_plan import is_told_of_each
+from rigorkd_analysis.families import UNABLE
 from rigorkd_analysis.paper_sentences import CONVERGED, with_cautions
 from rigorkd_analysis.questions import quoted
 from rigorkd_analysis.results import (
@@ -33,6 +34,7 @@ from rigorkd.readers.run_rows import EPOCH
 from rigorkd.records.judged_elsewhere import SHOWN_BEFORE
 from rigorkd.records.left_out import CELLS_GONE
 from rigorkd.records.planned_looks import OTHER_LOOKS
+from rigorkd.report.numbers import range_of
 from rigorkd.report.page import Said
 from rigorkd.text import count, some_of
 
@@ -544,10 +546,15 @@ def titled(title: str, warnings: Iterable[str]) -> str:
 def grouped(warnings: Iterable[tuple[str, str]], total: int, all_of_them: str) -> list[str]:
     """Warnings of comparisons, as pairs of name and text, each once with the comparisons it concerns."""
     by_text: dict[str, list[str]] = {}
+    sizes: dict[str, dict[str, None]] = {}
     for name, text in warnings:
-        by_text.setdefault(text, []).append(name)
+        # one sentence of one design, in points as large as the spread of each
+        said, size = text.removesuffix(")").split(" (") if text.startswith(UNABLE) else (text, "")
+        by_text.setdefault(said, []).append(name)
+        sizes.setdefault(said, {})[size] = None
     out = []
-    for text, names in by_text.items():
+    for said, names in by_text.items():
+        text = said + range_of([*filter(None, sizes[said])])
         unique = list(dict.fromkeys(names))
         if len(names) == total > 1:
             out.append(f"{all_of_them}: {text}")

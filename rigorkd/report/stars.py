@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rigorkd_analysis.paper_sentences import beside
+from rigorkd_analysis.paper_sentences import CONVERGED, beside
 from rigorkd_analysis.results import Comparison, Family
 
 from rigorkd.report.sentences import grouped, name_of
@@ -72,7 +72,17 @@ def reasons(named: Iterable[tuple[str, Comparison]]) -> str:
     if not told:
         return ""
     more = f"; and {len(told) - MOST_REASONS} more: `rigorkd analyze`" if len(told) > MOST_REASONS else ""
-    return f" {_STAR}{'; '.join(told[:MOST_REASONS])}{more}."
+    lost = any(map(has_lost_runs, (c for _, c in rows)))
+    return f" {_STAR}{'; '.join(told[:MOST_REASONS])}{more}." + f" {OF_LOST_RUNS}" * lost
+
+
+OF_LOST_RUNS = "Where a run diverged, no row can be better or equivalent, whatever p is."
+"""A caption says it where a p that looks like a finding stands beside such a row."""
+
+
+def has_lost_runs(c: Comparison) -> bool:
+    """Whether it is of the seeds alone at which no run diverged."""
+    return any(text.startswith(CONVERGED) for text in c.conditions)
 
 
 def _all_unfit(among: Sequence[Comparison]) -> bool:

@@ -341,7 +341,9 @@ def test_a_design_that_decides_some_cannot_decide_effects_such_as_the_others():
     by = {c.a: c for c in analyze(table, Plan()).family("gains").comparisons}
     assert (by["kd"].verdict, by["at"].verdict) == ("better", "inconclusive")
     (told,) = (text for text in by["at"].warnings if "cannot decide" in text)
-    assert told.startswith("this design cannot decide effects such as these: it detects differences of ")
+    assert told.startswith(
+        "this design cannot decide effects such as these: with 80 % power it detects only "
+    )
 
 
 def test_same_input_same_result():

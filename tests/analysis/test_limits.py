@@ -121,7 +121,8 @@ def test_a_weight_of_a_cell_named_twice_counts_once(table_of):
             2,
             [
                 "n = 2: fewer than 5 seeds; nearly nothing can be shown",
-                "this design cannot decide: it detects differences of 11.5 standard deviations",
+                "this design cannot decide: with 80 % power it detects only differences of 11.5 "
+                "standard deviations (2.45 points)",
             ],
         ),
         (3, ["n = 3: fewer than 5 seeds"]),

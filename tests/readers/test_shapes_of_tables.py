@@ -677,3 +677,21 @@ def test_columns_of_seeds_are_known_by_their_names(folder, column):
     tidy = folder.open("runs.csv").tidy
     assert tidy is not None
     assert "3 seeds (7, 11, 13)" in tidy.understood[0]
+
+
+@pytest.mark.parametrize("column", ["trial", "Trial", "trial_id"])
+def test_trials_that_recur_in_all_cells_are_seeds(folder, column):
+    rows = [f"{method},{trial},{70 + trial / 10:.1f}" for method in ("ce", "kd") for trial in (0, 1, 2)]
+    folder.write("runs.csv", f"method,{column},acc\n" + "\n".join(rows) + "\n")
+    tidy = folder.open("runs.csv").tidy
+    assert tidy is not None
+    assert "3 seeds (0 to 2)" in tidy.understood[0]
+
+
+@pytest.mark.parametrize("heading", ["params_width", "lr"])
+def test_trials_of_a_search_are_no_seeds(folder, heading):
+    rows = [
+        f"{method},{trial},{trial % 7 + 1},{70 + trial / 10:.1f}" for method in "ab" for trial in range(8)
+    ]
+    folder.write("runs.csv", f"method,trial,{heading},val_acc\n" + "\n".join(rows) + "\n")
+    assert "--seed trial" in folder.refusal("runs.csv")  # a person may say so

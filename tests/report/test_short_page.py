@@ -80,7 +80,7 @@ def test_what_next_after_a_second_look(made, tmp_path):
     text = " ".join(lines(study))
     assert "--sequential does, or seeds that no look has seen" in text
     assert "--seeds FIRST:END" in text
-    assert "80 % power" not in text
+    assert "seeds detect, with 80 % power" not in text
 
 
 def test_folders_that_all_cells_share_are_dropped():

@@ -376,9 +376,10 @@ def _says(question: Question, tests: tuple[FTest, ...], total: int) -> str:
         found = "an effect" if test.p_together is not None and test.p_together < alpha else "no effect shown"
         found = "not judged at a repeated look" if question.repeated_look else found
         found = "not judged between planned looks" if question.no_planned_look else found
+        epsilon = f"{'Greenhouse–Geisser ' * (test.epsilon < 1 - NOISE)}ε = {test.epsilon:.2f}"
         parts.append(
             f"{test.effect}: {found} (F({test.df_effect:.2f}, {test.df_error:.2f}) = {test.F:.2f}, "
-            f"ε = {test.epsilon:.2f}, {p_text(test.p_together, p_name)}, "
+            f"{epsilon}, {p_text(test.p_together, p_name)}, "
             f"n = {test.n})"
         )
     text = "; ".join(parts) + f", in {question.phrasing.words}."
@@ -479,10 +480,12 @@ def consistency(
     ms_residual = float((residual**2).sum()) / ((m - 1) * (n - 1))
     ms_setting = n * float(((per_setting - mean) ** 2).sum()) / (m - 1)
     between = float(np.sqrt(max(0.0, (ms_setting - ms_residual) / n)))
-    p = None
+    p, by = None, ""
     if m <= _MAX_TESTED:
         basis = np.asarray(np.linalg.qr(np.column_stack([np.ones(m), np.eye(m)[:, 1:]]))[0][:, 1:])
-        p = repeated_measures(np.asarray(d.T), basis).p
+        tested = repeated_measures(np.asarray(d.T), basis)
+        p = tested.p
+        by = " by Greenhouse–Geisser" * (tested.epsilon is not None and tested.epsilon < 1 - NOISE)
     favourable = int((question.sign * per_setting > 0).sum())
     diverged = runs.lost([cell for gain in gains for cell in gain.cells]).any()
     seeds = f"{n} seeds at which every run converged" if diverged else f"{n} seeds"
@@ -521,7 +524,7 @@ def consistency(
         same = "are not judged here" if unfit else same
         over = f" over {together.removeprefix(' of ')}" if together else ""
         p_said = p_text(adjusted, f"Bonferroni-adjusted p{over}" if times > 1 else "p")
-        found = f"repeated-measures F, {p_said}, sd between settings {say.number(between)}"
+        found = f"repeated-measures F, {p_said}{by}, sd between settings {say.number(between)}"
         says += f", and the settings {same} ({found})"
     says += f"; caution: {fell}." if fell else "."
     not_valid = fell if holds_0 else not_valid  # that it is not shown rests on them, too

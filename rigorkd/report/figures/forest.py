@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rigorkd_analysis.results import Comparison, Family
 from rigorkd_analysis.wording import percent_text
 
+from rigorkd.report.conditions import told_of_tuning
 from rigorkd.report.evidence import Evidence
 from rigorkd.report.figures.marks import (
     BADGES,
@@ -121,6 +122,7 @@ def _figure(
             "over the whole family. Arrowheads: the interval goes on beyond the axis."
             + sentence_of(equivalent_by(evidence.analysis, among))
             + exploratory_said(own)
+            + sentence_of(told_of_tuning(evidence, among))
             + stars_said((name_of(family, c), c) for c in among)
         ),
         panels=tuple(_panel(evidence, part, members, limits) for part, members in shown if members),

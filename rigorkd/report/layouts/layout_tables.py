@@ -16,13 +16,12 @@ from rigorkd.errors import InputError
 from rigorkd.metrics import BY_NAME
 from rigorkd.report.conditions import banner_about, caption_under_conditions, seconds_note
 from rigorkd.report.evidence import CellFacts, Evidence, Images
+from rigorkd.report.latencies import latency_note, latency_text
 from rigorkd.report.layouts.layout_spec import Block, HeatLayout, RowsLayout, Shown, TableLayout
 from rigorkd.report.layouts.wanted_cells import Wanted, called, gain_of, lacking, of_one, setting, wanted
 from rigorkd.report.numbers import MetricNumbers, verdict
 from rigorkd.report.page import MISSING, Cell, Column, Entry, Page, Table
 from rigorkd.report.paper_tables import (
-    latency_note,
-    latency_text,
     marked,
     mean_std,
     pairing,
