@@ -244,7 +244,7 @@ def test_a_baseline_that_is_one_of_its_distilled_cells_is_said_of_every_gain_ove
     by_name = {one.name: one for family in every.families for one in family.comparisons}
     assert len(by_name) == 4  # their average is one of two distilled networks, too
     assert all(any(text.startswith(told) for text in one.warnings) for one in by_name.values())
-    assert f"caution: {told}" in by_name["kd-T1"].says
+    assert f"caution: {told}" in by_name["kd-T1 vs base"].says
     plan = Plan(contrasts=(Pair("kd-T1", "kd-T2"),))
     (contrast,) = (
         analyze(table_of({"base": base, **others, "kd-T4": base}), plan).family("contrasts").comparisons
