@@ -302,9 +302,10 @@ def distilled_baselines(runs: Runs, pairs: Iterable[tuple[int, int]], *, distils
         own = _at_both(runs.values[baseline])
         if not equal or len(np.unique(own)) < 2:
             continue
-        spreads = [float(np.std(found, ddof=1)) for found in differences.values() if found[1:].any()]
+        spreads = [float(np.std(found, ddof=1)) for found in differences.values() if len(found) > 1]
+        spreads = [sd for sd in spreads if sd > 0]
         # without another gain: paired runs differ by less than seeds do, half of it at a correlation of .75
-        spread = float(np.median(spreads)) / math.sqrt(2) if any(spreads) else float(np.std(own, ddof=1)) / 2
+        spread = float(np.median(spreads)) / math.sqrt(2) if spreads else float(np.std(own, ddof=1)) / 2
         tie = _tie(_step(runs) or _written(runs.values), spread)
         seeds = min(len(differences[cell]) for cell in equal)
         if math.log(len(cells)) + seeds * math.log(tie) >= math.log(_PERHAPS):
