@@ -440,10 +440,10 @@ def of_whom(whose: str) -> str:
 
 def by_inputs(names: Sequence[str], whose: str = "") -> str:
     """The mend of files that no hash covers; `whose` trainer lacks them, where others' name them."""
-    more = "" if whose else "; a teacher's own trainer has inputs of its own"
+    more = "" if whose else " (a teacher's own trainer has inputs of its own)"
     return (
         f"if it shapes results, add inputs: [{_listed(names)}] to {whose or 'the trainer'}, and train them"
-        f" again with --retrain-stale (best before an analysis: {_AFTER_A_LOOK}{more})"
+        f" again with --retrain-stale, best before an analysis: {_AFTER_A_LOOK}{more}"
     )
 
 
