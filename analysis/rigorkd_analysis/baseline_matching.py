@@ -10,8 +10,9 @@ method's own parameters, since a baseline has neither.
 
 from __future__ import annotations
 
+import contextlib
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 from rigorkd_analysis.analysis_plan import Contrast, Pair
@@ -371,15 +372,16 @@ class Matcher:
             column="method",
         )
 
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """Each cell that has a gain, with the baseline that this is over."""
+        for cell in self.targets():
+            with contextlib.suppress(TableError):
+                yield cell, self.of(cell)
+
     def serving(self) -> set[int]:
         """The cells that gains are over; unless some were named, also those of no distilled cell."""
         found = set() if self.named() else set(baselines(self._runs))
-        for cell in self.targets():
-            try:
-                found.add(self.of(cell))
-            except TableError:
-                continue
-        return found
+        return found.union(baseline for _, baseline in self.pairs())
 
     def unlike(self, cell: int) -> tuple[str, ...]:
         """In what a cell of a table differs from its baseline beside its method, each as a warning.

@@ -406,7 +406,8 @@ def _warnings(
     out += unlike(runs, cells)
     members = part.members if isinstance(part, Conjunction) else (part,)
     out += dict.fromkeys(text for member in members for text in member.unlike)
-    out += [question.copied[cell] for cell in cells if cell in question.copied]
+    for doubtful in (question.copied, question.distilled_baselines):
+        out += [doubtful[cell] for cell in cells if cell in doubtful]
     if repeated := question.repeated_look_at(cells):
         way = "the sequential verdicts" if plan.sequential else "--sequential"
         ways = f"{way}, or {UNSEEN}," if settled.in_sequence else UNSEEN

@@ -274,6 +274,64 @@ def _copied_seeds(runs: Runs, step: float) -> dict[int, str]:
     return dict.fromkeys(range(len(runs.cells)), told)
 
 
+FEWEST_ALIKE = 3
+"""At fewer seeds equal numbers are no sign of anything."""
+_PERHAPS = 0.05
+"""A baseline may be its own distilled cell where chance makes them equal in fewer tables than this share."""
+
+
+def distilled_baselines(runs: Runs, pairs: Iterable[tuple[int, int]], *, distils: bool) -> dict[int, str]:
+    """Baselines with the numbers of a cell that has a gain over them at every seed: what is to be known.
+
+    A script that distils unless it is told not to makes such a baseline: then each gain over it is between
+    two distilled networks. `pairs` are cells with their baselines; `distils` is whether the table is about
+    that. Not told where a cell's own method has no weight, where all numbers are one, or where the metric is
+    so coarse that chance may do it.
+    """
+    by_baseline: dict[int, list[int]] = {}
+    for cell, baseline in pairs:
+        by_baseline.setdefault(baseline, []).append(cell)
+    out = {}
+    for baseline, cells in by_baseline.items():
+        differences = {cell: _at_both(runs.values[cell] - runs.values[baseline]) for cell in cells}
+        equal = [
+            cell
+            for cell, found in differences.items()
+            if len(found) >= FEWEST_ALIKE and not found.any() and runs.number("kd_weight", cell) != 0
+        ]
+        own = _at_both(runs.values[baseline])
+        if not equal or len(np.unique(own)) < 2:
+            continue
+        spreads = [float(np.std(found, ddof=1)) for found in differences.values() if len(found) > 1]
+        spreads = [sd for sd in spreads if sd > 0]
+        # without another gain: paired runs differ by less than seeds do, half of it at a correlation of .75
+        spread = float(np.median(spreads)) / math.sqrt(2) if spreads else float(np.std(own, ddof=1)) / 2
+        tie = _tie(_step(runs) or _written(runs.values), spread)
+        seeds = min(len(differences[cell]) for cell in equal)
+        if math.log(len(cells)) + seeds * math.log(tie) >= math.log(_PERHAPS):
+            continue
+        more = f" and {len(equal) - 1} more" if len(equal) > 1 else ""
+        named = f"{runs.cells[equal[0]]}{more}"
+        does, it = ("distil", "distillation") if distils else ("use the method in", "it")
+        out[baseline] = (
+            f"the baseline {runs.cells[baseline]} has the {runs.metric} of {named} at every seed: they may"
+            f" be the same runs, or a script's defaults {does} the baseline, too; a gain over it is then none"
+            f" over training without {it}"
+        )
+    return out
+
+
+def _at_both(values: Floats) -> Floats:
+    return np.asarray(values[~np.isnan(values)])
+
+
+def _written(values: Floats) -> float:
+    """A unit of the last decimal with which numbers are written."""
+    known = np.unique(values[~np.isnan(values)])
+    digits = (len(f"{value:.12g}".partition("e")[0].partition(".")[2]) for value in known)
+    return float(10.0 ** -max(digits, default=0))
+
+
 def _alike(kinds: Sequence[Sequence[int]]) -> str:
     groups = [own for own in kinds if len(own) > 1]
     return "; ".join(", ".join(map(str, own[:6])) for own in groups[:3]) + "; …" * (len(groups) > 3)
@@ -303,8 +361,7 @@ def _step(runs: Runs) -> float | None:
     if len(values) < 2:
         return None
     words = set(words_of(runs.metric))
-    digits = max(len(f"{value:.12g}".partition("e")[0].partition(".")[2]) for value in values)
-    written = 10.0**-digits
+    written = _written(values)
     if not words.isdisjoint(_MEASURED_FINELY):
         return written
     if not is_accuracy(runs.metric) or not words.isdisjoint({"balanced", "mean", "macro", "weighted", "avg"}):

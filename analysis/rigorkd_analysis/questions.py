@@ -33,6 +33,7 @@ class Question:
     names: Names
     outlying: Outlying
     copied: Mapping[int, str] = field(default_factory=dict)
+    distilled_baselines: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def repeated_look(self) -> str | None:

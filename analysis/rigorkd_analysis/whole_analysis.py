@@ -14,7 +14,7 @@ from rigorkd_analysis.analysis_plan import TABLE_CONDITIONS, Pair, Plan, is_told
 from rigorkd_analysis.baseline_matching import Matcher
 from rigorkd_analysis.families import build_family, cautioned, images_of, on_images
 from rigorkd_analysis.hypotheses import all_gains, all_pairs, averages, resolve
-from rigorkd_analysis.likeness import copied, may_be_methods, on_what
+from rigorkd_analysis.likeness import copied, distilled_baselines, may_be_methods, on_what
 from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy, is_top5, sesoi_off_scale, words_of
 from rigorkd_analysis.named_pairs import each_pair, left_over
 from rigorkd_analysis.offered_baselines import NO_GAINS, likely, offered
@@ -75,7 +75,7 @@ def analyze(
         _refuse_errors(table, runs.metric)
     _sesoi_on_scale(runs, plan)
     matcher = Matcher(runs, plan.baselines, plan.contrasts)
-    question = _question(runs, plan, goal)
+    question = _question(runs, plan, goal, matcher)
     watched = None if predictions is None else OneClass(predictions)
     asked = _hypotheses(question, matcher)
     images = tuple(image_comparisons(question, [parts for *_, parts in asked], watched))
@@ -171,7 +171,7 @@ def asked_of_cells(
     """
     runs = read_runs(table, plan.metric)
     matcher = Matcher(runs, plan.baselines, plan.contrasts)
-    question = _question(runs, plan, goal_of(runs.metric, plan.goal))
+    question = _question(runs, plan, goal_of(runs.metric, plan.goal), matcher)
     return {
         (family, part.name if family == "overall" else part.called): (
             _in_words(part),
@@ -242,7 +242,7 @@ def _secondary(table: pd.DataFrame, plan: Plan) -> tuple[list[Secondary], list[s
             continue
         if gains:
             own = replace(plan, metric=metric, goal=goal, sesoi=None, inference="seeds")
-            question = _question(runs, own, goal)
+            question = _question(runs, own, goal, matcher)
             planned = plan.planned and not any(cell in runs.index for cell in plan.added)
             family = build_family(question, "gains", planned, gains, in_sequence=False)
             family = with_history(question, matcher, family, gains)
@@ -250,12 +250,14 @@ def _secondary(table: pd.DataFrame, plan: Plan) -> tuple[list[Secondary], list[s
     return out, skipped
 
 
-def _question(runs: Runs, plan: Plan, goal: Goal) -> Question:
+def _question(runs: Runs, plan: Plan, goal: Goal, matcher: Matcher) -> Question:
     """What families share: the runs that verdicts use, and decimals from the typical spread of a cell."""
     used = replace(runs.without(plan.selection_seeds), diverged_unjudged=plan.diverged_unjudged)
     phrasing = Phrasing.of(runs, goal, _typical_sd(runs))
     odd = outlying(used, goal, plan.added)
-    return Question(used, plan, goal, phrasing, Names(runs, plan.baselines), odd, copied(used))
+    names = Names(runs, plan.baselines)
+    alike = distilled_baselines(used, matcher.pairs(), distils=names.distils)
+    return Question(used, plan, goal, phrasing, names, odd, copied(used), alike)
 
 
 def _hypotheses(question: Question, matcher: Matcher) -> list[tuple[FamilyName, bool, list[Hypothesis]]]:

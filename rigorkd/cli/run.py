@@ -215,7 +215,7 @@ def run(
     from rigorkd.launch.planning import protocol_warnings, seeds_warnings, sesoi_warning
     from rigorkd.launch.rehearsal import done_without, rehearse
     from rigorkd.launch.run_states import Shard
-    from rigorkd.launch.study_status import gives_up
+    from rigorkd.launch.study_status import gives_up, then_exploratory
     from rigorkd.protocol.load import refuse_misfit
     from rigorkd.protocol.smoke import smoke as shrink
     from rigorkd.records.command_notes import command_notes
@@ -378,6 +378,7 @@ def run(
             console.print(
                 f"note: the study was asked for {count(len(open_), 'seed')} more ({listed_seeds(open_)}), "
                 f"which `rigorkd analyze` waits for: `{more}` trains them, `{less}` gives them up"
+                f"{then_exploratory(less)}"
             )
         console.print(f"next: {first}{judged}")
     if smoke:

@@ -36,7 +36,7 @@ from rigorkd.records.read import added_to, foreseen, looks_ahead
 from rigorkd.records.record import Record
 from rigorkd.records.study import is_study, read_info
 from rigorkd.records.teacher_code import teachers_from_outside, untold_in_code
-from rigorkd.records.teacher_paths import half_paths
+from rigorkd.records.teacher_paths import absent_weights, half_paths
 from rigorkd.text import count
 
 if TYPE_CHECKING:
@@ -426,7 +426,7 @@ def protocol_warnings(protocol: Protocol, seeds: tuple[int, ...]) -> list[str]:
     lone = lone_cells(protocol.cells, analysis.pairs, planned=bool(analysis.contrasts))
     told = (
         *(sesoi_warning(protocol), lone, unseen, seedless, *untold, *half_paths(protocol.cells)),
-        *_cut_short(protocol.cells),
+        *(*_cut_short(protocol.cells), *absent_weights(protocol.cells, folder)),
     )
     return [warning for warning in told if warning]
 

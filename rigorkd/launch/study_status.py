@@ -165,7 +165,7 @@ class Status:
                 left = listed_seeds(self.seeds_left)
                 lines.append(
                     f"  what is missing at seeds {left} the latest `rigorkd run` did not ask for: "
-                    f"`{self.give_up}` gives these seeds up"
+                    f"`{self.give_up}` gives these seeds up{then_exploratory(self.give_up)}"
                 )
         if self.seeds_ahead and not self.launchers:
             ahead = count(len(self.seeds_ahead), "seed")
@@ -279,8 +279,16 @@ def _resume(info: StudyInfo, protocol: Protocol) -> str:
 
 def gives_up(folder: Path, seeds: tuple[int, ...]) -> str:
     """The command that takes these seeds out of the study, with its reason where they have been seen."""
-    why = " --because WHY" if looked_at(folder, (), seeds) is not None else ""
+    why = _WITH_REASON if looked_at(folder, (), seeds) is not None else ""
     return f"rigorkd remove {shlex.quote(str(folder))} --seeds {listed_seeds(seeds)}{why}"
+
+
+def then_exploratory(command: str) -> str:
+    """What a command that gives seeds up does to verdicts, where it takes a reason."""
+    return ", after which every verdict is exploratory" * command.endswith(_WITH_REASON)
+
+
+_WITH_REASON = " --because WHY"
 
 
 def _checkpoints(study: StudyFolder, states: RunStates) -> dict[str, float]:

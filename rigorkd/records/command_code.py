@@ -27,7 +27,7 @@ from rigorkd.protocol.hashes import canonical, digest
 from rigorkd.protocol.trainer import CellTrainer, Trainer, program_of
 from rigorkd.records.record import Record
 from rigorkd.records.settings_files import settings_files
-from rigorkd.records.teacher_paths import left_by_teachers
+from rigorkd.records.teacher_paths import left_by_teachers, words_of
 from rigorkd.text import in_yaml, nearest_place, some_of
 
 LARGEST = 64 * 2**20
@@ -200,7 +200,7 @@ def unseen_arguments(cells: Iterable[Cell], folder: Path) -> str:
     told = [
         f"the command reads {', '.join(found[:MOST_NAMED])}, which no hash covers{of_whom(whose)}: runs"
         f" before and after a change of it would be mixed; add inputs: [{_listed(found)}] to"
-        f" {whose or 'the trainer'}"
+        f" {whose or 'the trainer'} before the first analysis ({_AFTER_A_LOOK})"
         for whose, found in by_whose.items()
     ]
     return f"warning: {'; '.join(told)}" if told else ""
@@ -226,14 +226,27 @@ def _unseen(cells: Iterable[Cell], folder: Path) -> dict[Path, list[str]]:
                 for path in _matched(given.path, folder, (*by.place, "inputs", index))
             ]
             known[key] = {path.resolve() for path in (*code_files(by, folder), *read)}
-        for word in by.filled({})[0][1:]:
-            for name in (word, word.partition("=")[2]):
-                path = folder / name
-                if not name or not path.is_file() or _is_interpreter(path):
-                    continue
-                if path.resolve() not in (known[key] | left):
-                    found.setdefault(path, []).append(".".join(map(str, by.place)))
+        for name in named_by(words_of(cell)):
+            path = folder / name
+            if not path.is_file() or _is_interpreter(path):
+                continue
+            if path.resolve() not in (known[key] | left):
+                found.setdefault(path, []).append(".".join(map(str, by.place)))
     return found
+
+
+def named_by(words: Sequence[str]) -> Iterator[str]:
+    """What of a command may name a file: its arguments, and what stands behind their =."""
+    yield from filter(None, (part for word in words[1:] for part in (word, word.partition("=")[2])))
+
+
+def is_argument(name: str, words: Sequence[str]) -> bool:
+    """Whether a file, as `name_of` calls it, is an argument of a command, whose folder may be gone by now."""
+    below = name.replace("../", "")
+    for said in map(os.path.normpath, named_by(words)):
+        if said == name or (said.startswith("/") and said.endswith(f"/{below}")):
+            return True
+    return False
 
 
 def _is_interpreter(path: Path) -> bool:
@@ -411,6 +424,7 @@ def _come_and_gone(
     return [name for name in new if name not in written], [name for name in gone if name not in written]
 
 
+_AFTER_A_LOOK = "after one, runs that are trained again to other results make every verdict exploratory"
 TEACHERS_OWN, STUDENTS_OWN = "the teacher's own trainer", "the students' trainer"
 """Whose trainer lacks a file that others' inputs name."""
 
@@ -429,7 +443,7 @@ def by_inputs(names: Sequence[str], whose: str = "") -> str:
     more = "" if whose else " (a teacher's own trainer has inputs of its own)"
     return (
         f"if it shapes results, add inputs: [{_listed(names)}] to {whose or 'the trainer'}, and train them"
-        f" again with --retrain-stale{more}"
+        f" again with --retrain-stale, best before an analysis: {_AFTER_A_LOOK}{more}"
     )
 
 
@@ -527,9 +541,8 @@ def _covered(cells: Iterable[Cell], folder: Path) -> tuple[list[Path], dict[Path
 
 def _arguments(commands: Iterable[Sequence[str]], folder: Path) -> Iterator[Path]:
     """The files that arguments of commands name."""
-    words = dict.fromkeys(word for command in commands for word in command[1:])
-    for name in dict.fromkeys(part for word in words for part in (word, word.partition("=")[2])):
-        if name and (folder / name).is_file():
+    for name in dict.fromkeys(name for command in commands for name in named_by(command)):
+        if (folder / name).is_file():
             yield folder / name
 
 

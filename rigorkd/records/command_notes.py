@@ -6,6 +6,7 @@ can tell from outside; how much the runs of a seed have in common, their numbers
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,15 +14,17 @@ from functools import cached_property
 from statistics import StatisticsError, correlation, median
 
 from rigorkd_analysis.analysis_plan import SHARED_INPUTS
+from rigorkd_analysis.metric_names import is_cost
 
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.cohorts import gain_pairs
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.trainer import OF_A_RUN, CellTrainer
+from rigorkd.records.command_code import WRITTEN, hashed, is_argument, noted
 from rigorkd.records.mixed_files import mixed
 from rigorkd.records.record import Record
 from rigorkd.records.teacher_code import untold_in_code
-from rigorkd.records.teacher_paths import Untold
+from rigorkd.records.teacher_paths import Untold, left_by_teachers, words_of
 from rigorkd.text import count, some_of
 
 NOT_VOUCHED = (
@@ -162,7 +165,8 @@ def _alike(cells: list[Cell], records: list[Record]) -> Iterator[str]:
     numbers: defaultdict[str, dict[int, dict[str, float | None]]] = defaultdict(dict)
     for record in records:
         if (seed := record.fields["seed"]) is not None:
-            told = {name: value for name, value in record.metrics.items() if name != "train_seconds"}
+            # what a run took is never the same twice, also where a script reports it
+            told = {name: value for name, value in record.metrics.items() if not is_cost(name)}
             numbers[str(record.fields["cell"])][int(seed)] = told
     groups: defaultdict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
@@ -173,16 +177,18 @@ def _alike(cells: list[Cell], records: list[Record]) -> Iterator[str]:
             and len({str(each) for each in found.values()}) > 1
         ):
             groups[str(sorted((seed, sorted(told.items())) for seed, told in found.items()))].append(cell)
-    alike, first, axes = 0, "", dict[str, None]()
+    alike, first, axes, by_default = 0, "", dict[str, None](), ""
     for members in groups.values():
         told_apart = list(_told_apart(members))
         if told_apart:
             alike, first = alike + len(members), first or f"{members[0].name}, {members[1].name}"
             axes |= dict.fromkeys(told_apart)
+            if len({cell.method.distils for cell in members}) > 1:
+                by_default = " or the script's defaults distil a baseline, too,"
     if alike:
         yield (
             f"{alike} cells have the same numbers as another at every seed (first {first}): "
-            f"{', '.join(axes)} may not reach the training, unless the metric is so coarse"
+            f"{', '.join(axes)} may not reach the training,{by_default} unless the metric is so coarse"
         )
 
 
@@ -228,17 +234,38 @@ def _seedless(cells: list[Cell], records: list[Record], metric: str) -> Iterator
         yield f"{named}: your seed does not reach the training" if all_still else named
 
 
-def shared_inputs(records: Iterable[Record]) -> tuple[str, ...]:
-    """The condition that names the inputs of students which were the same at all seeds, none without any.
+def shared_inputs(protocol: Protocol, records: Iterable[Record]) -> tuple[str, ...]:
+    """The condition that names the files of students which were the same at all seeds, none without any.
 
-    One of them may be a teacher: then no interval has the variation between teachers in it.
+    These are inputs, and arguments of commands that are not among them: no hash covers those. One of them may
+    be a teacher: then no interval has the variation between teachers in it.
     """
-    contents: dict[str, set[str]] = {}
-    seeds: dict[str, set[object]] = {}
+    words = {cell.name: words_of(cell) for cell in protocol.cells if cell.trainer is not None}
+    left = set(map(os.path.normpath, left_by_teachers(protocol.cells, protocol.path.parent.absolute())))
+    contents: defaultdict[str, set[str]] = defaultdict(set)
+    seeds: defaultdict[str, set[object]] = defaultdict(set)
+    unseen: set[str] = set()
     for record in records:
-        if record.fields.get("role") == "student":
-            for file, content in (record.fields.get("inputs") or {}).items():
-                contents.setdefault(str(file), set()).add(str(content))
-                seeds.setdefault(str(file), set()).add(record.fields.get("seed"))
-    same = sorted(file for file, found in contents.items() if len(found) == 1 and len(seeds[file]) > 1)
-    return (f"{SHARED_INPUTS}{some_of(same, 4).replace(', ', '; ')})",) if same else ()
+        if record.fields.get("role") != "student":
+            continue
+        own = words.get(str(record.fields.get("cell")), [])
+        beside = {
+            file: content
+            for file, content in noted(record).items()
+            if file not in left and is_argument(file, own)
+        }
+        unseen |= beside.keys()
+        for file, content in (*hashed(record).items(), *beside.items()):
+            contents[file].add(content)
+            seeds[file].add(record.fields.get("seed"))
+    same = sorted(
+        file
+        for file, found in contents.items()
+        if len(found) == 1 and WRITTEN not in found and len(seeds[file]) > 1
+    )
+    if not same:
+        return ()
+    bare = [file for file in same if file in unseen]
+    which = ("it" if len(same) == 1 else "them") if bare == same else some_of(bare, 4)
+    told = f"{some_of(same, 4)}; no hash covers {which}" if bare else some_of(same, 4)
+    return (f"{SHARED_INPUTS}{told.replace(', ', '; ')})",)

@@ -559,7 +559,7 @@ def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:
     if starts - {"random"} and not any(cell.trainer is not None for cell in protocol.cells):
         conditions.append("pretrained student weights: a seed varies head, order, views and dropout only")
     if any(cell.trainer is not None for cell in protocol.cells):
-        return (*conditions, COMMANDS_CONDITION, *shared_inputs(records), *_hardware(records))
+        return (*conditions, COMMANDS_CONDITION, *shared_inputs(protocol, records), *_hardware(records))
     split = protocol.spec.dataset.split
     if split.tests_per_seed:
         conditions += ["a new split per seed, other test images at each", POOL]

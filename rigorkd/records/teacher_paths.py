@@ -7,8 +7,10 @@ when it changes, since only `{teacher}` says whose run it is. Commands are compa
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from rigorkd.protocol.cells import Cell
@@ -116,6 +118,42 @@ def left_by_teachers(cells: Sequence[Cell], folder: Path) -> Iterator[str]:
     yield from (one.path for one in untold_teachers(cells, folder) if one.path)
 
 
+def absent_weights(cells: Iterable[Cell], folder: Path) -> Iterator[str]:
+    """A warning of each file of weights that students seem to be told to read, and that is not there.
+
+    Not of what is written by its option's name, or named by the command of a teacher or start, which may
+    leave it; nor where the command is called in another folder.
+    """
+    cells = [cell for cell in cells if cell.trainer is not None and cell.trainer.trainer.function is None]
+    left = {os.path.normpath(value) for cell in cells if cell.role != "student" for value in _values(cell)}
+    found: dict[tuple[str, str], list[str]] = {}
+    for cell in cells:
+        words = words_of(cell) if cell.role == "student" else []
+        if not {"-C", "--chdir"}.isdisjoint(words):
+            continue
+        for before, word in pairwise(words):
+            option, _, path = word.partition("=") if "=" in word else (before, "", word)
+            if (
+                option.startswith("-")
+                and path.endswith(OF_WEIGHTS)
+                and _FILLED not in path
+                and not _WRITTEN.search(option)
+                and not any(Path(os.path.normpath(path)).is_relative_to(one) for one in left)
+                and not (folder / path).exists()
+            ):
+                found.setdefault((option, path), []).append(cell.name)
+    for (option, path), names in found.items():
+        more = f" and {count(len(names) - 1, 'cell')} more" if len(names) > 1 else ""
+        yield (
+            f"warning: {names[0]}{more}: {option} {path}: no such file from {folder}: runs that read it"
+            " will fail"
+        )
+
+
+_WRITTEN = re.compile(r"save|out|write|dump|export|log|result|dest|best|last", re.IGNORECASE)
+"""Options that say where a run writes."""
+
+
 def half_paths(cells: Iterable[Cell]) -> Iterator[str]:
     """A warning of each option whose value begins with a placeholder that some cells have no value for."""
     found: dict[tuple[str, str, str], list[str]] = {}
@@ -161,9 +199,17 @@ def _is_below(path: str, place: str, folder: Path) -> bool:
 
 def _values(cell: Cell) -> list[str]:
     """The arguments and variables of a command that are the same at every seed; of `name=value` the value."""
-    assert cell.trainer is not None
-    lacks, own = _lacks(cell), dict(cell.trainer.values)
-    filled = {name: _FILLED for name in OF_A_RUN if name not in lacks and name not in own}
-    words, more = cell.trainer.filled(filled)
+    words, more = _told(cell)
     told = [*(word.partition("=")[2] or word for word in words[1:]), *more.values()]
     return [*dict.fromkeys(part for part in told if part and _FILLED not in part)]
+
+
+def words_of(cell: Cell) -> list[str]:
+    """The words of a cell's command, with a sign that no path has for what differs from run to run."""
+    return _told(cell)[0]
+
+
+def _told(cell: Cell) -> tuple[list[str], dict[str, str]]:
+    assert cell.trainer is not None
+    lacks, own = _lacks(cell), dict(cell.trainer.values)
+    return cell.trainer.filled({name: _FILLED for name in OF_A_RUN if name not in lacks and name not in own})

@@ -231,3 +231,43 @@ def test_thousands_of_seeds_tie_without_an_alarm():
         for seed, value in enumerate(rng.normal(90, 0.4, 3000))
     ]
     assert copied(read_runs(pd.DataFrame(rows))) == {}
+
+
+def test_a_baseline_that_is_one_of_its_distilled_cells_is_said_of_every_gain_over_it(table_of):
+    rng = np.random.default_rng(3)
+    base = np.round(80 + rng.normal(0, 1, 5), 2)
+    others = {f"kd-T{T}": np.round(base + rng.normal(0.5, 0.4, 5), 2) for T in (1, 2)}
+    told = (
+        "the baseline base has the test_top1 of kd-T4 at every seed: they may be the same runs, or a script"
+    )
+    every = analyze(table_of({"base": base, **others, "kd-T4": base}))
+    by_name = {one.name: one for family in every.families for one in family.comparisons}
+    assert len(by_name) == 4  # their average is one of two distilled networks, too
+    assert all(any(text.startswith(told) for text in one.warnings) for one in by_name.values())
+    assert f"caution: {told}" in by_name["kd-T1 vs base"].says
+    plan = Plan(contrasts=(Pair("kd-T1", "kd-T2"),))
+    (contrast,) = (
+        analyze(table_of({"base": base, **others, "kd-T4": base}), plan).family("contrasts").comparisons
+    )
+    assert not any("baseline" in text for text in contrast.warnings)
+
+    def alarms(frame: pd.DataFrame) -> bool:
+        return any("defaults" in text for text in warnings_of(frame))
+
+    same = {"base": base, **others, "kd-T4": base}
+    assert not alarms(table_of({name: row[:2] for name, row in same.items()})), "two seeds are no sign"
+    assert not alarms(table_of({name: np.round(row / 4) * 4 for name, row in same.items()})), "25 images"
+    weights = {"kd-T4": 0.0, "kd-T1": 0.5, "kd-T2": 0.5}
+    assert not alarms(table_of(same, kd_weight=weights)), "without a weight it is the baseline"
+    assert not alarms(table_of({"base": base, **others, "kd-T4": base + np.eye(5)[4] / 100}))
+    words = {"base": "baseline", "mixup": "mixup", "cutout": "cutout"}
+    frame = pd.DataFrame(
+        [
+            {"cell": cell, "method": cell, "seed": seed, "test_acc": value}
+            for cell, row in zip(words.values(), (base, base, others["kd-T1"]), strict=True)
+            for seed, value in enumerate(row)
+        ]
+    )
+    (text,) = {text for text in warnings_of(frame) if "defaults" in text}
+    assert "use the method in the baseline, too" in text
+    assert "distil" not in text

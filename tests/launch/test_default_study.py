@@ -169,6 +169,7 @@ def test_missing_runs_are_said_with_the_command_that_trains_them(tmp_path: Path)
     ]
     note_shown(study, range(4), "test_top1", 1, summary=True)
     assert "--seeds 0:1 --because WHY`" in study_status(study).text(), "what was shown takes a reason"
+    assert "gives these seeds up, after which every verdict is exploratory" in study_status(study).text()
     remove(study, Wanted(seeds=(0,)), "a trial")
     assert study_status(study).runs["missing"] == 0
 
