@@ -333,6 +333,10 @@ def _comparison(settled: Settled, part: LinearContrast, one: OneTested, kind: st
     )
 
 
+NEAR_CHANCE = "near chance"
+"""How the warning begins that a comparison is of networks that have learnt little or nothing."""
+
+
 def _lost(runs: Runs, *contrasts: LinearContrast) -> tuple[bool, bool]:
     """Whether a positively, and whether a negatively weighted cell lost runs to divergence."""
     weights = [one for contrast in contrasts for one in contrast.weights]
@@ -406,6 +410,10 @@ def _warnings(
     out += unlike(runs, cells)
     members = part.members if isinstance(part, Conjunction) else (part,)
     out += dict.fromkeys(text for member in members for text in member.unlike)
+    if near := [cell for cell in cells if cell in question.near_chance]:
+        which = "its cells know" if len(near) == len(cells) else f"{len(near)} of its {len(cells)} cells know"
+        which = "one of its cells knows" if len(near) == 1 else which
+        out.append(f"{NEAR_CHANCE}: {which} little more than {question.near_chance[near[0]]}")
     for doubtful in (question.copied, question.distilled_baselines):
         out += [doubtful[cell] for cell in cells if cell in doubtful]
     if repeated := question.repeated_look_at(cells):

@@ -125,12 +125,18 @@ def conjunction(facts: Facts, context: Context, subject: str) -> str:
     claim = facts.claim
     if facts.test.p_adjusted is None:
         return f"Nothing can be said of {_lower(subject)}: {facts.reason}."
-    where = "".join(f" {condition}" for condition in claim.conditions)
+    say = context.phrasing
+    where = f" in {say.words}" + "".join(f" {condition}" for condition in claim.conditions)
     p = p_text(facts.test.p_adjusted, f"largest one-sided {context.p_name}")
+    within = f"equivalent within ±{say.number(context.sesoi)}{say.unit}"
+    tost = p_text(facts.test.p_equivalence_adjusted, f"largest TOST {context.p_name}")
+    if claim.verdict.negligible:
+        both = f"{claim.verdict.badge}, and {within}"
+        return f"{subject}: holds{where}, each is {both} ({p}, {tost}, n = {facts.n} seeds)."
     if claim.verdict.directed:
         return f"{subject}: holds{where}, each is {claim.verdict.badge} ({p}, n = {facts.n} seeds)."
     if claim.verdict is Verdict.EQUIVALENT:
-        return f"{subject}: each is equivalent within ±{context.sesoi:g}{where} ({p}, n = {facts.n} seeds)."
+        return f"{subject}: each is {within}{where} ({tost}, n = {facts.n} seeds)."
     if claim.not_valid:
         return f"{subject}: inconclusive{_since(claim)} ({p}, n = {facts.n} seeds)."
     return f"{subject}: not shown for all of them{where} ({p}, n = {facts.n} seeds)."

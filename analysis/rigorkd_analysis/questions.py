@@ -34,6 +34,7 @@ class Question:
     outlying: Outlying
     copied: Mapping[int, str] = field(default_factory=dict)
     distilled_baselines: Mapping[int, str] = field(default_factory=dict)
+    near_chance: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def repeated_look(self) -> str | None:

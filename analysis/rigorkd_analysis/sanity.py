@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rigorkd_analysis.analysis_plan import Plan
 from rigorkd_analysis.baseline_matching import Matcher, distilled
-from rigorkd_analysis.metric_names import is_accuracy, is_top5
+from rigorkd_analysis.metric_names import Goal, is_accuracy, is_top5
 from rigorkd_analysis.questions import Question
 from rigorkd_analysis.runs import Runs
 from rigorkd_analysis.stats.moments import Floats, Moments, mean_interval
@@ -62,6 +63,22 @@ def _guess(classes: int | None, largest: float | None, whole: float) -> Guess | 
     if largest is None or largest <= 1 / classes:
         return Guess(classes, whole / classes, whole)
     return Guess(classes, whole * largest, whole, " by always giving the largest class of the test images")
+
+
+def near_chance(runs: Runs, plan: Plan, goal: Goal) -> dict[int, str]:
+    """The cells whose mean is near what guessing gives, each with that; none of runs that prove nothing.
+
+    A verdict on such networks compares noise, also where it is an equivalence or a contrast.
+    """
+    if goal != "max" or runs.smoke or not is_accuracy(runs.metric) or is_top5(runs.metric):
+        return {}
+    moments = Moments.of_rows(runs.values)
+    classes = plan.classes if plan.classes is not None else classes_in(runs)
+    guess = _guess(classes, plan.largest_class, whole_of(moments.mean))
+    if guess is None:
+        return {}
+    gives = f"guessing among {guess.classes} classes, which gives {guess.score:.4g}"
+    return {cell: gives for cell, mean in enumerate(moments.mean) if guess.is_near(mean)}
 
 
 def doubts(question: Question, matcher: Matcher) -> Iterator[str]:

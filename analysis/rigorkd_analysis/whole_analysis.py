@@ -32,7 +32,7 @@ from rigorkd_analysis.results import (
     Sequential,
 )
 from rigorkd_analysis.runs import Runs, read_runs
-from rigorkd_analysis.sanity import OneClass, doubts, whole_of
+from rigorkd_analysis.sanity import OneClass, doubts, near_chance, whole_of
 from rigorkd_analysis.stats.anova import factorials
 from rigorkd_analysis.stats.moments import Moments, mean_interval, or_none, sd_interval
 from rigorkd_analysis.stats.new_images import PredictionSource, image_comparisons
@@ -257,7 +257,9 @@ def _question(runs: Runs, plan: Plan, goal: Goal, matcher: Matcher) -> Question:
     odd = outlying(used, goal, plan.added)
     names = Names(runs, plan.baselines)
     alike = distilled_baselines(used, matcher.pairs(), distils=names.distils)
-    return Question(used, plan, goal, phrasing, names, odd, copied(used), alike)
+    return Question(
+        used, plan, goal, phrasing, names, odd, copied(used), alike, near_chance(used, plan, goal)
+    )
 
 
 def _hypotheses(question: Question, matcher: Matcher) -> list[tuple[FamilyName, bool, list[Hypothesis]]]:

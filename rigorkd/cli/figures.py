@@ -70,6 +70,7 @@ def figures(
     from rigorkd.report.figures.catalog import figures as all_figures
     from rigorkd.report.figures.side_by_side import cores, side_by_side
     from rigorkd.report.gather import gather
+    from rigorkd.report.headline import how_far
     from rigorkd.report.judging import analysis_of
     from rigorkd.report.sentences import banner_of, chosen_in_brief
     from rigorkd.text import one_line
@@ -99,6 +100,9 @@ def figures(
     ]
     every: tuple[Form, ...] = ("svg", "pdf")
     forms = [kind for kind in every if form in (kind, "both")]
+    for one in analyses:
+        if one.progress is not None and layout is None:
+            click.echo("\n".join((*how_far(one.progress, one.looks), "No figures are drawn before that.")))
     files = side_by_side([partial(figure_files, figure, forms) for figure in drawn], cores())
     for figure, contents in zip(drawn, files, strict=True):
         for kind, content in contents.items():

@@ -225,10 +225,11 @@ def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str
     """n, test, correction, what was planned, in two lines."""
     corrected = corrected_by(analysis, [family], str(family.corrected_over))
     over = f" over {averaged_over(family)}" * any(c.settings for c in family.comparisons)
+    test = test_of(family).removesuffix(" test") + " (“all of”: one-sided)" * bool(_one_sided(family))
     parts = [
         f"{analysis.metric}{' in percent' if say.unit == ' points' else ''} ({aim(analysis.goal)})",
         _SIDES.get(family.name, "").format(minus(family), over) or _sides(family),
-        f"{numbers_of(analysis, family)}, {test_of(family).removesuffix(' test')}, {corrected}",
+        f"{numbers_of(analysis, family)}, {test}, {corrected}",
         "planned" if family.planned else why_exploratory(family),
     ]
     if analysis.sesoi is not None:

@@ -102,7 +102,24 @@ def open_sources(
                 if len(lacking[error.word]) == len(sources):
                     raise
                 own = replace(own, without=tuple(word for word in own.without if word != error.word))
+            except InputError:
+                # how runs are told apart is asked of the first: a published table has columns of its own
+                plain = replace(own, seed=None, cell=None)
+                if not found or plain == own:
+                    raise
+                other = _or_none(source, results, plain, metric)
+                if not isinstance(other, Printed):
+                    raise
+                found.append(other)
+                break
     return found
+
+
+def _or_none(source: Path, results: Path, asked: Reading, metric: str | None) -> Runs | Printed | None:
+    try:
+        return open_source(source, results, asked, metric)
+    except InputError:
+        return None
 
 
 def _has_no_column(source: Path, column: str | None) -> bool:
@@ -206,18 +223,20 @@ def common_plan(sources: Sequence[Runs], asked: Plan) -> tuple[Plan, list[str]]:
     goals = {one.source.plan.goal for one in sources if one.source.plan.metric == metric} - {None}
     goal = asked.goal or (goals.pop() if len(goals) == 1 else None)
     sesoi = asked.sesoi
+    named_by = {
+        name: one.source.plan.sesoi
+        for name, one in zip(_names(sources), sources, strict=True)
+        if one.source.plan.sesoi is not None and one.source.plan.metric in (metric, None)
+    }
     if sesoi is None:
-        named_by = {
-            name: one.source.plan.sesoi
-            for name, one in zip(_names(sources), sources, strict=True)
-            if one.source.plan.sesoi is not None and one.source.plan.metric in (metric, None)
-        }
         if len(set(named_by.values())) == 1:
             sesoi = next(iter(named_by.values()))
         elif named_by:
             told = ", ".join(f"{value:g} in {name}" for name, value in named_by.items())
             warnings.append(f"the smallest effect of interest differs ({told}); name one with --sesoi")
-    elif len(sources) > 1:  # beside a printed table nothing is called equivalent
+    elif len(sources) > 1 and set(named_by.values()) != {
+        sesoi
+    }:  # beside a printed table nothing is called equivalent
         warnings.append("the smallest effect of interest was given on the command line: exploratory")
     if asked.baselines:
         warnings.append(f"gains are over {' and '.join(asked.baselines)}, as --baseline asks")

@@ -74,7 +74,8 @@ def told_of_tuning(evidence: Evidence, shown: Iterable[Comparison]) -> str:
         return facts.block, facts.method, facts.settings.get("teacher", "")
 
     settings = Counter(tuned(c) for c in evidence.gains() if c.a is not None)
-    gains = [c for c in shown if c.a in evidence.index and c.b is not None]
+    over = {(c.a, c.b) for c in evidence.gains()}  # a contrast of two methods asks nothing of a baseline
+    gains = [c for c in shown if c.a in evidence.index and (c.a, c.b) in over]
     several = dict.fromkeys(tuned(c)[1] for c in gains if settings[tuned(c)] > 1)
     return tuning_in_brief(evidence.analysis, several)
 

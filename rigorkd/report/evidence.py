@@ -305,10 +305,12 @@ def _cells(
                     measures[name][position[seed]] = value
         first = frame.iloc[mine[0]]
         epochs = _number(first.get("epochs"))
+        data = "/".join(filter(None, (_text(first.get(column)) for column in ("dataset", "task"))))
+        of_data = data * summary.cell.startswith(f"{data}/")  # a table whose methods a baseline named
         out.append(
             CellFacts(
                 cell=summary.cell,
-                group=_text(first.get("group")),
+                group=_text(first.get("group")) or of_data,
                 student=_text(first.get("student")),
                 method=_text(first.get("method")),
                 teacher=_text(first.get("teacher")),

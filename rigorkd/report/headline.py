@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rigorkd_analysis.analysis_plan import Plan
-from rigorkd_analysis.families import UNSEEN
+from rigorkd_analysis.families import NEAR_CHANCE, UNSEEN
 from rigorkd_analysis.outliers import BLIND, COLLAPSED
 from rigorkd_analysis.paper_sentences import CONVERGED
 from rigorkd_analysis.results import GAINS, Analysis, Comparison, Family, Progress, Sequential
@@ -149,7 +149,7 @@ class _Open:
     def of_family(
         cls, analysis: Analysis, family: Family, some: Sequence[Comparison], among: Sequence[Family]
     ) -> _Open:
-        name = _plural(family, among)
+        name = _plural(family, [one for _, one in asked_once(analysis)])
         of = named = f" for {name}" if len(among) > 1 else ""
         if len(some) < sum(c.verdict is Verdict.INCONCLUSIVE for c in family.comparisons):
             names = [name_of(family, c) for c in some]
@@ -178,6 +178,10 @@ def _plural(family: Family, among: Sequence[Family]) -> str:
 def what_next(analysis: Analysis, say: MetricNumbers, folder: Path | None = None) -> list[str]:
     """What to do about what was not shown; a study of which the `folder` is known keeps logs there."""
     lines = _power(analysis, say)
+    if any(_is_near_chance(c) for family in analysis.families for c in family.comparisons):
+        lines.append(
+            "See first why networks near chance have learnt so little: more seeds only measure their noise."
+        )
     reasons = {c.not_valid or "" for family in analysis.families for c in family.comparisons}
     if ways := {in_sequence(analysis, family) for family in analysis.families if after_a_look(family)}:
         more = "train more" if analysis.of_table else "`rigorkd run` more"
@@ -348,9 +352,13 @@ def _holds(analysis: Analysis, c: Comparison) -> bool:
 
 
 def _undecided(family: Family) -> list[Comparison]:
-    """What more seeds may decide: not where runs diverged, nor what is not valid."""
+    """What more seeds may decide: not where runs diverged or have learnt nothing, nor what is not valid."""
     open_ = [c for c in family.comparisons if c.verdict is Verdict.INCONCLUSIVE and not c.not_valid]
-    return [c for c in open_ if CONVERGED not in c.conditions]
+    return [c for c in open_ if CONVERGED not in c.conditions and not _is_near_chance(c)]
+
+
+def _is_near_chance(c: Comparison) -> bool:
+    return any(text.startswith(NEAR_CHANCE) for text in c.warnings)
 
 
 def _still_missing(

@@ -13,7 +13,7 @@ from rigorkd_analysis.likeness import says_on_what
 from rigorkd_analysis.paper_sentences import with_cautions
 from rigorkd_analysis.results import Analysis, Best, Family, Pick, Secondary
 from rigorkd_analysis.runs import chosen_on_test
-from rigorkd_analysis.sanity import UNTRAINED
+from rigorkd_analysis.sanity import AT_CHANCE, UNTRAINED
 from rigorkd_analysis.stats.selection import among
 from rigorkd_analysis.table_error import TableError
 
@@ -25,6 +25,7 @@ from rigorkd.report.rows import located
 from rigorkd.report.sentences import (
     INTERIM,
     REPEATED,
+    banner_of,
     cells_are_left,
     chosen_of,
     mean_of,
@@ -65,8 +66,9 @@ class Question:
     unpaired: bool = False
 
     def judged(self, found: Source) -> Source:
-        """The runs of a source that are judged."""
-        return found.only(self.seeds).leaving_out(self.without)
+        """The runs of a source that are judged, with the methods that a baseline names."""
+        found, _ = with_method(found.only(self.seeds), self.spelt(found))
+        return found.leaving_out(self.without)
 
     def of(self, found: Source) -> Question:
         """The question with the names that cells have now which readers made averages of."""
@@ -304,9 +306,12 @@ def _with_cautions(result: Analysis, found: Source) -> Analysis:
         return replace(item, family=_doubted(item.family, doubts, runs, of_all, over))
 
     of_all = of_metric(result.warnings)
+    # comparisons have their own, of their own cells
+    at_chance = banner_of(result.warnings).partition(" (")[0] * (AT_CHANCE in banner_of(result.warnings))
+    of_networks = (*of_all, *([at_chance] if at_chance else ()))
 
     def said(says: str, cells: Iterable[str]) -> str:
-        return with_cautions(says, (*_doubts_of(cells, doubts, runs), *of_all), over)
+        return with_cautions(says, (*_doubts_of(cells, doubts, runs), *of_networks), over)
 
     result = replace(
         result,
@@ -317,7 +322,7 @@ def _with_cautions(result: Analysis, found: Source) -> Analysis:
             replace(one, says=said(one.says, (cell for test in one.tests for cell in test.cells)))
             for one in result.factorial
         ),
-        best=None if result.best is None else _of_the_best(result.best, chosen, of_all),
+        best=None if result.best is None else _of_the_best(result.best, chosen, of_networks),
     )
     if (sequential := result.sequential) is None:
         return result

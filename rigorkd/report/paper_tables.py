@@ -152,7 +152,7 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         "Overall results",
         tuple(columns),
         tuple(rows),
-        f"{spread_said(evidence, headings)}; {share} t interval of the mean of "
+        f"{spread_said(evidence, headings, models)}; {share} t interval of the mean of "
         f"{label(metric)}. p and verdict: {evidence.treated} against baseline, "
         f"{tests_said(evidence, rows_of, of_all=False, named=True)}."
         + verdicts_said(evidence, [(distilled.cell, c) for distilled, _, c in pairs])
@@ -219,7 +219,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
             emphasis.add(len(rows))
         rows.append(tuple(row))
     text = (
-        f"{spread_said(evidence, [main])}; gain: "
+        f"{spread_said(evidence, [main], [cell for *both, _ in pairs for cell in both])}; gain: "
         f"{evidence.treated} minus {evidence.baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
         f"{tests_said(evidence, rows_of, of_all=True, named=True)}."
     ) + row_parts.fewer_seeds([*pairs, *_averaged(evidence, averages)], analysis.metric)
@@ -295,7 +295,10 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
     for title, cells in sets:
         by.setdefault(cells[0].method, []).append(title)
     of = ", ".join(one if len(by) == 1 else f"{one} ({', '.join(own)})" for one, own in by.items())
-    text = f"Settings of {of}. " * all(by) + f"{spread_said(evidence, [heading_of(metric)])}."
+    text = (
+        f"Settings of {of}. " * all(by)
+        + f"{spread_said(evidence, [heading_of(metric)], map(evidence.facts, printed))}."
+    )
     if gains:
         text += f" Gain: over {evidence.the_baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
         text += f"{tests_said(evidence, printed, of_all=True, named=True)}."
@@ -507,11 +510,14 @@ def _averages_said(evidence: Evidence, averages: list[Comparison]) -> str:
     )
 
 
-def spread_said(evidence: Evidence, headings: Iterable[str]) -> str:
-    """What ± is and over which seeds; that the metric is in percent, where none of its headings says so."""
+def spread_said(evidence: Evidence, headings: Iterable[str], shown: Iterable[CellFacts]) -> str:
+    """What ± is and over how many seeds of the cells that are shown.
+
+    Where none of its headings says so, that the metric is in percent.
+    """
     metric = evidence.analysis.metric
     unsaid = Numbers(evidence.analysis).unit == " points" and not any("%" in one for one in headings)
-    over = seeds_of(cell.n for cell in evidence.analysis.cells)
+    over = seeds_of([n for cell in shown if (n := len(cell.values(metric)))] or [0])
     return f"Mean ± standard deviation over {over}" + f", {label(metric)} in percent" * unsaid
 
 

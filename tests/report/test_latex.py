@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from rigorkd.report.page import Column, Page, Table
-from rigorkd.report.render.latex import escape, latex
+from rigorkd.report.render.latex import escape, latex, prose
 from rigorkd.report.render.latex_width import LINE, fitted, width_of
 
 
@@ -78,3 +78,11 @@ def test_two_tables_of_one_title_have_labels_of_their_own():
     tables = tuple(Table("Gains", (Column("cell"),), ((name,),), "Caption.") for name in "abc")
     text = latex(Page(blocks=tables))
     assert re.findall(r"label\{([^}]*)\}", text) == ["tab:gains", "tab:gains-2", "tab:gains-3"]
+
+
+def test_two_hyphens_of_an_option_do_not_become_a_dash():
+    """In commands and beside them; an en dash stays one."""
+    told = prose("`analyze --sequential` does, or fresh seeds alone (--seeds); Greenhouse–Geisser")
+    assert told == (
+        r"\texttt{analyze -{}-sequential} does, or fresh seeds alone (-{}-seeds); Greenhouse--Geisser"
+    )

@@ -368,7 +368,8 @@ def test_seeds_that_were_left_out_are_told_in_every_format(made, tmp_path):
         *(["table", "--layout", "gains", "--format", form] for form in ("markdown", "latex")),
     ):
         done = CliRunner().invoke(cli, [*words, str(study), "--seeds", "5:8"])
-        assert told + "had been looked at before" in " ".join(done.stdout.split()), words
+        said = " ".join(done.stdout.replace("-{}-", "--").split())  # no dash in LaTeX
+        assert told + "had been looked at before" in said, words
         if words[0] == "table":
             within = ", equivalence within ±0.50 points by two one-sided tests"
             assert "Note: chosen seeds: " in done.stdout
@@ -551,3 +552,15 @@ def test_studies_whose_cells_are_defined_otherwise_say_in_which_settings(made, t
     assert "not defined alike (epochs of teacher, main/plain/baseline, main/plain/kd-T1-a0.5 and" in told["b"]
     assert "Gains:" in told["c"]
     assert "defined alike" not in told["c"]
+
+
+def test_a_margin_that_both_protocols_have_is_no_choice_of_the_command_line(made, tmp_path):
+    paths = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        own = {cell: [top1 + len(name) / 4 for top1 in row] for cell, row in first(5).items()}
+        paths.append(made(tmp_path / name, own, seeds=range(5)))
+    for given, told in (("0.5", False), ("0.4", True)):
+        words = ["compare", *map(str, paths), "--sesoi", given, "--format", "json"]
+        found = json.loads(CliRunner().invoke(cli, words).stdout)
+        assert any("given on the command line" in text for text in found["warnings"]) == told

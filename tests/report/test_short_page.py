@@ -72,6 +72,15 @@ def test_a_study_in_progress_fits_too(made, tmp_path):
     assert max(map(len, shown)) <= 80
 
 
+def test_figures_of_a_study_in_progress_say_how_far_it_is(made, tmp_path):
+    study = made(tmp_path, {"main/plain/baseline": (70.0, 71.0)}, seeds=range(5))
+    done = CliRunner().invoke(cli, ["figures", str(study)])
+    assert done.exit_code == 0
+    assert "In progress: 2 of 15 runs are finished, 0 of 5 seeds complete." in done.stdout
+    assert "No figures are drawn before that." in done.stdout
+    assert not (study / "figures").exists()
+
+
 def test_what_next_after_a_second_look(made, tmp_path):
     values = {"main/plain/baseline": (70.0, 71.0, 70.5), "main/plain/kd-T1-a0.5": (70.5, 71.2, 71.0)}
     values["main/plain/kd-T4-a0.5"] = values["main/plain/kd-T1-a0.5"]

@@ -79,7 +79,9 @@ def _rows(evidence: Evidence, layout: RowsLayout) -> Table:
         tuple(_entry(evidence, layout, row, column, among) for column in layout.columns) for row in members
     )
     share = percent_text(1 - evidence.analysis.alpha)
-    parts = [f"{spread_said(evidence, [column.heading for column in layout.columns])}."]
+    parts = [
+        f"{spread_said(evidence, [one.heading for one in layout.columns], [row.cell for row in members])}."
+    ]
     if layout.judged:
         over = evidence.the_baseline
         tests = tests_said(evidence, [row.cell.cell for row in members], of_all=False, named=False)

@@ -91,8 +91,8 @@ def prose(text: str) -> str:
     """The same of a sentence, with its commands as code; two hyphens of an option do not become a dash."""
     parts = COMMAND.split(one_line(text))  # text, command, text, …
     return "".join(
-        rf"\texttt{{{escape(part).replace('--', '-{}-')}}}" if at % 2 else escape(part)
-        for at, part in enumerate(parts)
+        rf"\texttt{{{text}}}" if at % 2 else text
+        for at, text in enumerate("-{}-".join(map(escape, part.split("--"))) for part in parts)
     )
 
 
