@@ -556,11 +556,12 @@ def test_studies_whose_cells_are_defined_otherwise_say_in_which_settings(made, t
 
 def test_a_margin_that_both_protocols_have_is_no_choice_of_the_command_line(made, tmp_path):
     paths = []
-    for name in ("one", "other"):
+    for name, seeds in (("one", range(5)), ("other", range(5, 10))):
         (tmp_path / name).mkdir()
-        own = {cell: [top1 + len(name) / 4 for top1 in row] for cell, row in first(5).items()}
-        paths.append(made(tmp_path / name, own, seeds=range(5)))
+        paths.append(made(tmp_path / name, first(10), seeds=seeds))
     for given, told in (("0.5", False), ("0.4", True)):
         words = ["compare", *map(str, paths), "--sesoi", given, "--format", "json"]
-        found = json.loads(CliRunner().invoke(cli, words).stdout)
+        done = CliRunner().invoke(cli, words)
+        assert done.exit_code == 0, (done.output, done.exception)
+        found = json.loads(done.stdout)
         assert any("given on the command line" in text for text in found["warnings"]) == told
