@@ -555,10 +555,11 @@ def test_studies_whose_cells_are_defined_otherwise_say_in_which_settings(made, t
 
 
 def test_a_margin_that_both_protocols_have_is_no_choice_of_the_command_line(made, tmp_path):
+    values = {cell: (*row, *(top1 + 0.25 for top1 in row)) for cell, row in first(5).items()}
     paths = []
     for name, seeds in (("one", range(5)), ("other", range(5, 10))):
         (tmp_path / name).mkdir()
-        paths.append(made(tmp_path / name, first(10), seeds=seeds))
+        paths.append(made(tmp_path / name, values, seeds=seeds))
     for given, told in (("0.5", False), ("0.4", True)):
         words = ["compare", *map(str, paths), "--sesoi", given, "--format", "json"]
         done = CliRunner().invoke(cli, words)
