@@ -1,6 +1,6 @@
 """Adding seeds until every comparison is decided, valid at any stopping time.
 
-The anytime-valid t statistic of Wang and Ramdas (arXiv 2310.03722): S = Σd, V = Σd², a mixture of precision c²,
+The anytime-valid t statistic of Wang and Ramdas (arXiv 2310.03722), S = Σd, V = Σd², mixture of precision c²:
 
     log E_n = ½·log(c²/(n + c²)) − (n/2)·log(1 − S²/((n + c²)·V)),   reject when E_n ≥ m/α
 
