@@ -4,7 +4,7 @@ test blind, so it is named before any test is believed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,16 +93,20 @@ class Outlying:
         )
         return bool(whole * rest > 0 and abs(rest) >= KEPT * abs(whole))
 
-    def warnings(self, runs: Runs, cells: Sequence[int], d: Floats | None) -> Iterator[str]:
+    def warnings(
+        self, runs: Runs, cells: Sequence[int], d: Floats | None, baselines: Collection[int] = ()
+    ) -> Iterator[str]:
         """The outlying runs of a comparison, by its own cells alone: others do not widen its interval.
 
         One that lies far outside its cell by the scale of these cells is named; paired, only where the
         difference at its seed stands out, too. An easy or a hard seed at which all cells moved alike is so
         none: it is what pairing removes. A collapse is named all the same. Else the baseline may have moved
         as all cells did, and the method alone not: that which departs from its fellows is named, or both.
+        A baseline is never outvoted so: its fellows share a teacher, and may have fallen together.
 
         Args:
             d: the differences that are tested, of shape (members, seeds); None where runs are not paired.
+            baselines: the cells over which others gain.
         """
         if not (self.far[list(cells)] | self.collapsed[list(cells)]).any():
             return
@@ -116,9 +120,17 @@ class Outlying:
                     yield f"an outlying seed: {self._named(runs, cell, seed)}"
                 elif seed not in told:
                     told.add(seed)
-                    yield from self._paired(runs, cells, cell, seed, d)
+                    yield from self._paired(runs, cells, cell, seed, d, baselines)
 
-    def _paired(self, runs: Runs, cells: Sequence[int], cell: int, seed: int, d: Floats) -> Iterator[str]:
+    def _paired(
+        self,
+        runs: Runs,
+        cells: Sequence[int],
+        cell: int,
+        seed: int,
+        d: Floats,
+        baselines: Collection[int],
+    ) -> Iterator[str]:
         """That the difference stands out at a seed, and by which cell; `cell` is far from its median."""
         row = next(row for row in d if _stands_out(row, seed))
         found = (
@@ -131,7 +143,8 @@ class Outlying:
             if move is not None and np.isfinite(runs.values[one, seed])
         }
         first, *rest = sorted(apart, key=lambda one: -apart[one]) or [cell]
-        if len(apart) == len(cells) > 1 and apart[first] >= CLEARLY * apart[rest[0]]:
+        clear = len(apart) == len(cells) > 1 and apart[first] >= CLEARLY * apart[rest[0]]
+        if clear and first not in baselines:
             if not self.collapsed[first, seed]:  # else that is told of it
                 beside = f"the cells beside it moved by {_signed(moved[first] or 0.0)} there"
                 yield f"an outlying seed: {self._named(runs, first, seed)}; {beside} ({found})"

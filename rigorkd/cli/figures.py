@@ -70,7 +70,7 @@ def figures(
     from rigorkd.report.figures.catalog import figures as all_figures
     from rigorkd.report.figures.side_by_side import cores, side_by_side
     from rigorkd.report.gather import gather
-    from rigorkd.report.headline import how_far
+    from rigorkd.report.headline import how_far, looked_in_brief
     from rigorkd.report.judging import analysis_of
     from rigorkd.report.sentences import banner_of, chosen_in_brief
     from rigorkd.text import one_line
@@ -93,7 +93,11 @@ def figures(
     drawn = all_figures(gathered[0]) if layout is None else _laid_out(layout, gathered)
     banners = [banner for one in analyses if (banner := banner_of(one.warnings))]
     # a file goes on alone, without what is said beside it
-    choices = "; ".join(dict.fromkeys(filter(None, map(chosen_in_brief, analyses))))
+    choices = "; ".join(
+        dict.fromkeys(
+            filter(None, (say(one) for one in analyses for say in (chosen_in_brief, looked_in_brief)))
+        )
+    )
     drawn = [
         replace(figure, banner=_short(banners if figure.doubted is None else figure.doubted) or choices)
         for figure in drawn

@@ -181,7 +181,7 @@ def _prediction(result: Prediction) -> Parts:
         unknown = f", {found['unknown']} cannot be compared" if found["unknown"] else ""
         headline.append(
             f"Printed {family.name}: of {family.size} in {table}, {found['outside']} lie outside what "
-            f"{study} predicts, {found['inside']} inside{unknown}."
+            f"{study} predicts, {_inside(family.comparisons)}{unknown}."
         )
     return (
         (*headline, _INSIDE),
@@ -189,6 +189,20 @@ def _prediction(result: Prediction) -> Parts:
         tuple(one.says for one in everything if one.verdict == "outside"),
         [(one.name, one.warnings) for one in everything],
     )
+
+
+def _by_correction(one: PrintedNumber) -> bool:
+    """Whether a number is called inside though it lies outside its own interval."""
+    return one.verdict == "inside" and not one.inside
+
+
+def _inside(numbers: Sequence[PrintedNumber]) -> str:
+    """How many are inside, and how many of these by the correction alone."""
+    found = sum(one.verdict == "inside" for one in numbers)
+    alone = sum(map(_by_correction, numbers))
+    own = "its own interval" if alone == 1 else "their own intervals"
+    allowed = f" ({alone} of these outside {own}, as the correction allows)"
+    return f"{found} inside{allowed * bool(alone)}"
 
 
 def _printed(result: Prediction, family: PrintedFamily, say: MetricNumbers) -> Table:
@@ -209,7 +223,9 @@ def _printed_table(
         "printed": Column("printed", True),
         "mean": Column("ours", True),
         "n": Column("n", True),
-        "prediction": Column(f"{percent_text(1 - result.alpha)} prediction", True),
+        "prediction": Column(
+            f"{percent_text(1 - result.alpha)} prediction{_alone(result, family.size)}", True
+        ),
         "half_width": Column("±", True),
         "p_adjusted": Column(p_heading(result.correction, family.size), True),
         "verdict": Column("verdict"),
@@ -222,6 +238,8 @@ def _printed_table(
         f"{against} of {result.studies[0].name}: mean ± t·sd·√(1/n + 1/k); printed rounding is allowed for; "
         f"{f'{PAIRED}; ' * gains}{_correction(result, family.size)}."
     )
+    if any(map(_by_correction, family.comparisons)):
+        caption += " A verdict is by the corrected p: inside may lie outside its own interval."
     outside = frozenset(i for i, one in enumerate(family.comparisons) if one.verdict == "outside")
     table = Table(title, (Column("cell"), *columns.values()), rows, caption, outside)
     return _with_stars(table, family.comparisons)
@@ -238,7 +256,8 @@ def _publication(result: Publication) -> Parts:
     unknown = f", {found['unknown']} cannot be compared" if found["unknown"] else ""
     headline = [
         f"Printed numbers: of {total} in {publication} that {study} has cells for, {found['outside']} lie "
-        f"outside what it predicts, {found['inside']} inside{unknown}."
+        f"outside what it predicts, {_inside([one for _, family in families for one in family.comparisons])}"
+        f"{unknown}."
     ]
     if result.claims:
         answers = Counter(one.outcome for one in result.claims)

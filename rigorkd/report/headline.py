@@ -62,7 +62,7 @@ def what_holds(analysis: Analysis) -> tuple[str, ...]:
     if analysis.sequential is not None:
         status = "planned" if analysis.sequential.planned else "exploratory"
         said = (
-            f"Sequential ({status}): {sequential_tally(analysis.sequential)} These hold alone if seeds were "
+            f"Sequential ({status}): {sequential_tally(analysis.sequential)} Only these hold if seeds were "
             "added after a look; the other verdicts need a number of seeds that was fixed before."
         )
         lines = [said, *lines] if sequential_leads(analysis) else [*lines, said]
@@ -77,6 +77,11 @@ def sequential_leads(analysis: Analysis) -> bool:
 def after_a_look(family: Family) -> bool:
     """Whether some of a family are not valid since a look came before."""
     return any((c.not_valid or "").startswith(REPEATED) for c in family.comparisons)
+
+
+def looked_in_brief(analysis: Analysis) -> str:
+    """That verdicts of a fixed number of seeds decide nothing after a look, for a file that goes on alone."""
+    return "after a look: inconclusive whatever p is" * any(map(after_a_look, analysis.families))
 
 
 def waits_for_sequential(analysis: Analysis) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from rigorkd_analysis.columns import is_bare
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.paper_sentences import CONVERGED
-from rigorkd_analysis.results import GAINS, Analysis, Candidates, Comparison, Family
+from rigorkd_analysis.results import GAINS, Analysis, Candidates, Family
 from rigorkd_analysis.sanity import AT_CHANCE, who_is_at_chance
 from rigorkd_analysis.verdicts import Verdict
 
@@ -349,18 +349,28 @@ def _sets(analysis: Analysis) -> list[Candidates]:
 
 
 def _open_intervals(
-    analysis: Analysis, undecided: Sequence[Comparison]
+    analysis: Analysis, shown: Sequence[Family]
 ) -> tuple[list[tuple[float | None, float | None]], str]:
-    """Where what is open may lie, and what is wrong with that: those of a fixed n survive no look."""
-    if analysis.sequential is not None and sequential_leads(analysis):
-        open_ = [c for c in analysis.sequential.comparisons if c.decided_at is None]
-        return [(c.ci_low, c.ci_high) for c in open_], ""
+    """Where what is open may lie, and what is wrong with that: those of a fixed n survive no look.
+
+    Where sequential verdicts lead, of what they judge by theirs; of the rest by its own.
+    """
+    answers = sequential_answers(analysis)
+    rest = [
+        c
+        for family in shown
+        for c in family.comparisons
+        if c.verdict is Verdict.INCONCLUSIVE and asking(family, c) not in answers
+    ]
+    found = [(one.ci_low, one.ci_high) for _, one in answers.values() if one.decided_at is None]
     looked = [family for family in analysis.families if after_a_look(family)]
-    short = ", which are too short after a look" * any(
-        (c.not_valid or "").startswith(REPEATED) for c in undecided
+    short = ", some of which" if found else ", which"
+    short = f"{short} are too short after a look" * any(
+        (c.not_valid or "").startswith(REPEATED) for c in rest
     )
-    short += " (--sequential)" if short and any(in_sequence(analysis, family) for family in looked) else ""
-    return [(c.ci_simultaneous_low, c.ci_simultaneous_high) for c in undecided], short
+    if short and analysis.sequential is None and any(in_sequence(analysis, family) for family in looked):
+        short += " (--sequential)"
+    return [*found, *((c.ci_simultaneous_low, c.ci_simultaneous_high) for c in rest)], short
 
 
 def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
@@ -370,7 +380,7 @@ def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
     undecided = [c for f in shown for c in f.comparisons if c.verdict is Verdict.INCONCLUSIVE]
     if undecided:
         text = "“Inconclusive” is not “no difference”"
-        intervals, short = _open_intervals(analysis, undecided)
+        intervals, short = _open_intervals(analysis, shown)
         ends = [abs(end) for both in intervals for end in both if end is not None]
         if ends and math.isfinite(max(ends)):
             largest = f"{say(max(ends))}{say.unit}"

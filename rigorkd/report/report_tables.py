@@ -66,9 +66,15 @@ def factorial_table(analysis: Analysis) -> Table | None:
     """The same as numbers."""
     say = Numbers(analysis)
     rows: list[tuple[Entry, ...]] = []
+    shown = 0
     for at, item in enumerate(analysis.factorial):
+        of_two = {test.effect for test in item.tests if test.df_effect == 1}
         for kind, tests in (("tests", item.tests), ("contrasts", item.contrasts)):
             for position, test in enumerate(tests):
+                if kind == "contrasts":
+                    if test.effect.partition(":")[0] in of_two:
+                        continue  # the test of its factor once more, whose corrected p is in the row of that
+                    shown += 1
                 path = f"factorial/{at}/{kind}/{position}"
                 effect, error = (say.field(test, name, path) for name in ("df_effect", "df_error"))
                 rows.append(
@@ -91,7 +97,7 @@ def factorial_table(analysis: Analysis) -> Table | None:
     )
     note += f"adjusted by Holm over {factors} test{'s' * (factors > 1)} of factors and interactions"
     note += " of these sets of cells" * (len(analysis.factorial) > 1)
-    if single:  # at two levels one is the test of its factor once more
+    if shown:
         note += f", and apart from these over {single} single contrast{'s' * (single > 1)} (“linear”)"
     several = (test.epsilon for item in analysis.factorial for test in item.tests)
     if any(epsilon is not None and epsilon < 1 for epsilon in several):

@@ -199,3 +199,18 @@ def test_few_ordinary_comparisons_have_an_outlying_seed(seeds: int, least: float
             for a in range(0, 8, 2)
         ]
     assert least < np.mean(told) < most
+
+
+@pytest.mark.parametrize(("bare", "alone"), [(frozenset(), True), (frozenset({0}), False)])
+def test_a_baseline_is_not_outvoted_by_cells_that_share_a_teacher(bare: frozenset[int], alone: bool):
+    """Three distilled cells fell together at a seed: their baseline, which did not, is no outlier then."""
+    draw = np.random.default_rng(3)
+    values = 84 + draw.normal(size=(4, 12))
+    values[:, 1] = (83.5, 72, 75, 74)
+    names = ("baseline", "kd-a", "kd-b", "kd-c")
+    runs = Runs("test_top1", names, tuple(range(12)), values, np.zeros(values.shape, bool), {})
+    found = outlying(runs, "max")
+    quiet = Outlying(found.far, found.fallen, found.far & False, found.medians)
+    (said,) = quiet.warnings(runs, (1, 0), values[1:2] - values[:1], bare)
+    assert ("kd-a has" not in said) == alone
+    assert said.startswith("an outlying seed: ")

@@ -175,3 +175,42 @@ def test_a_page_after_a_look_has_the_answers_that_hold_then(study, tmp_path) -> 
     answer = words.partition("Answer By the sequential verdicts, ")[2]
     assert answer.count("are decided; more seeds may decide the rest.") == 1, "said once"
     assert "Gains over the baseline, planned, sequentially" in answer
+
+
+def test_what_is_open_counts_what_no_sequential_verdict_judges(made, tmp_path) -> None:
+    """An exploratory gain has none: its interval, the widest, had not been among those of what is open."""
+    study = made(tmp_path, {cell: row[:5] for cell, row in ROWS.items()}, text=NARROW)
+    line = {"n": 5, "seeds": [*range(5)], "metric": "test_top1", "time": LOOK}
+    (study / FILE).write_text(json.dumps(line) + "\n")
+    wide = {**MORE, ADDED: tuple(top1 + (9 if at % 2 else -9) for at, top1 in enumerate(MORE[ADDED]))}
+    made(tmp_path, wide, text=WIDE)
+    run_at(study, FIRST_RUN, LATER)
+    found = json.loads(printed(str(study), "--sequential", "--format", "json"))
+    (added,) = (
+        c
+        for f in found["families"]
+        if f["name"] == "gains" and not f["planned"]
+        for c in f["comparisons"]
+        if c["a"] == ADDED
+    )
+    largest = max(abs(added["ci_simultaneous_low"]), abs(added["ci_simultaneous_high"]))
+    others = [
+        abs(end)
+        for c in found["sequential"]["comparisons"]
+        if c["decided_at"] is None
+        for end in (c["ci_low"], c["ci_high"])
+        if end is not None
+    ]
+    assert added["verdict"] == "inconclusive"
+    assert largest > max(others, default=0.0)
+    out = tmp_path / "page.html"
+    CliRunner().invoke(cli, ["report", str(study), "--out", str(out)], catch_exceptions=False)
+    words = " ".join(re.sub(r"<[^>]+>", "", out.read_text()).split())
+    assert f"what is open here may be as large as {largest:.2f} points" in words
+
+
+def test_a_figure_after_a_look_says_in_its_file_why_its_rows_are_inconclusive(study, tmp_path) -> None:
+    words = ["figures", str(study), "--out", str(tmp_path / "figures"), "--format", "svg"]
+    done = CliRunner().invoke(cli, words, catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "after a look: inconclusive whatever p is" in (tmp_path / "figures" / "gains.svg").read_text()

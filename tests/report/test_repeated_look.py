@@ -87,7 +87,7 @@ def test_sequential_verdicts_lead_where_they_alone_hold(looked: tuple[Source, An
     assert found.sequential is not None
     for page in (analysis_page(found), short_page(found), report_page(gather(source, found))):
         if page.short:  # which has the tally
-            assert page.headline[0].startswith("These hold alone if seeds were added after a look; ")
+            assert page.headline[0].startswith("Only these hold if seeds were added after a look; ")
         else:
             assert page.headline[0].startswith("Sequential (planned): 3 of 4 are decided (3 better); ")
         assert page.tables[0].title.startswith("Sequential verdicts"), "before those of a fixed number"

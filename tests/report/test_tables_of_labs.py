@@ -199,3 +199,24 @@ def test_a_verdict_on_networks_near_chance_says_so_whatever_it_is(rigorkd, tmp_p
     best = re.search(r"• [^•]*may be the best one[^•]*|• [^•]*the best one of[^•]*", told)
     assert best
     assert "AT CHANCE: the baseline baseline is near chance" in best[0]
+
+
+@pytest.mark.parametrize("spread", ["", " ± 0.24", r" $\pm$ 0.24", " +- 0.2"])
+def test_a_printed_number_outside_its_own_interval_is_told_where_the_correction_allows_it(
+    printed, tmp_path, spread
+):
+    """Beside an interval that did not say that it is unadjusted, "inside" had read as false."""
+    rows = ["method,seed,acc"]
+    noise = (0.31, -0.12, 0.22, -0.4, -0.01)
+    for seed, one in enumerate(noise):
+        rows += [f"none,{seed},{70 + seed / 10:.2f}", f"KD,{seed},{71 + seed / 10 + one:.2f}"]
+        rows += [f"{name},{seed},{71 + seed / 10 - one / at:.2f}" for at, name in enumerate("ABC", 1)]
+    (tmp_path / "runs.csv").write_text("\n".join(rows) + "\n")
+    gains = {"KD": 2.05, "A": 1.0, "B": 1.0, "C": 1.0}
+    paper = [f"none,70.20{spread}", *(f"{name},{70.2 + gain:.2f}{spread}" for name, gain in gains.items())]
+    (tmp_path / "paper.csv").write_text("\n".join(["method,acc", *paper]) + "\n")
+    told = printed("compare", "runs.csv", "paper.csv", "--baseline", "none", "--printed-metric", "acc")
+    assert "95 % prediction, unadjusted" in told
+    assert "Printed gains: of 4 in paper.csv, 0 lie outside what runs predicts, 4 inside (1 of these" in told
+    assert "outside its own interval, as the correction allows)" in told
+    assert "A verdict is by the corrected p: inside may lie outside its own interval." in told

@@ -10,6 +10,7 @@ Rows are matched to cells by name, or else by what both tables say of them (stud
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -189,15 +190,23 @@ def _column(table: PublishedTable, metric: str) -> str:
     if not table.rows:
         raise TableError(f"{table.name} has no rows", hint="one row per printed cell")
     columns = list(table.rows[0])
-    wanted = [table.metric] if table.metric else [metric, metric.removeprefix("test_")]
+    wanted = [table.metric] if table.metric else list(dict.fromkeys((metric, metric.removeprefix("test_"))))
     for name in wanted:
         if name in columns:
             return name
-    numeric = [name for name in columns if decimal_of(table.rows[0].get(name) or "") is not None]
+    numeric = [name for name in columns if _number(table.rows[0].get(name) or "") is not None]
     raise TableError(
         f"{table.name} has no column {' or '.join(wanted)}",
         hint=f"name it with --printed-metric; {suggest(wanted[0], numeric)}",
     )
+
+
+def _number(text: str) -> Decimal | None:
+    """The printed number of a cell such as `69.06` or `69.06 ± 0.24`; the spread is not used."""
+    return decimal_of(_SPREAD.split(text, maxsplit=1)[0].strip().lstrip("*$").rstrip())
+
+
+_SPREAD = re.compile(r"(?<=\d)\s*\$?\s*(?:±|\+/?-|\\pm)")
 
 
 def _match(runs: Runs, table: PublishedTable, column: str) -> tuple[dict[str, PrintedValue], list[str]]:
@@ -210,7 +219,7 @@ def _match(runs: Runs, table: PublishedTable, column: str) -> tuple[dict[str, Pr
         text = (row.get(column) or "").strip()
         if not text:
             continue
-        value = decimal_of(text)
+        value = _number(text)
         if value is None:
             raise TableError(
                 f"{text!r} is not a number", hint="one printed number per row", row=position, column=column
