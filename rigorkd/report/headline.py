@@ -174,7 +174,9 @@ def _plural(family: Family, among: Sequence[Family]) -> str:
     """What a family's comparisons are called among those of these families."""
     if family.name == "primary":
         return "the primary gain"
-    beside = family.name == "gains" and any(one.name == "primary" for one in among)
+    beside = family.name == "gains" and any(
+        one.name == "primary" and one.planned == family.planned for one in among
+    )
     twins = sum(one.name == family.name for one in among) > 1
     status = ("planned " if family.planned else "exploratory ") if twins else ""
     return f"{'other ' * beside}{status}{NOUN[family.name]}s"

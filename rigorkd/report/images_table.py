@@ -48,8 +48,8 @@ def images_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: 
     text = (
         f"{percent_text(1 - analysis.alpha)} intervals of the difference in "
         f"{'top-1' if unit == 'images' else 'right answers, in points'}, uncorrected, over new "
-        f"seeds on these {first.images:,} test {unit}{groups}, and over new seeds and {new}; "
-        "agree: predictions that the two cells share, seed by seed."
+        f"seeds on these {first.images:,} test {unit}{groups}, and over new seeds and {new} "
+        "(never narrower); agree: predictions that the two cells share, seed by seed."
         + status
         + stars_said(named, "an interval holds")
         + first_of(most, len(analysis.images), "comparisons")

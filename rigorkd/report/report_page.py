@@ -548,6 +548,10 @@ def _power(analysis: Analysis, position: int, say: Numbers) -> Table:
             note += " “needs” counts seeds that are judged once; the sequential analysis takes more."
         note += f" Seeds are added {ways_to_add(analysis, by, fresh)}."
         fields += ["seeds_needed", "needs", "equivalence_ci", "p_equivalence_adjusted"]
+        note += (
+            " Exaggeration: how many times too large a difference is that is found, wrong sign: the "
+            "probability that it has that, were the true one the SESOI."
+        )
         fields += ["exaggeration", "sign_error"]
     return comparisons_table(
         *(analysis, family, f"families/{position}", fields, say, f"Power: {in_a_title(family)}"),
