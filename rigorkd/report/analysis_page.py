@@ -22,9 +22,11 @@ from rigorkd_analysis.wording import percent_text
 from rigorkd.report.conditions import caption_under_conditions, tuning_in_brief, under_conditions
 from rigorkd.report.headline import (
     asking,
+    fixed_before,
     headline,
     sequential_answers,
     sequential_leads,
+    sequential_said,
     what_fell,
     what_holds,
     what_next,
@@ -213,12 +215,9 @@ def _asked_before(family: Family) -> str:
 
 
 def _of_family(analysis: Analysis, family: Family) -> list[str]:
-    """What a family's correction and intervals hold over."""
-    notes = (
-        *(planned_looks(analysis), of_this_call(family), _asked_before(family)),
-        holm_is_sharper(analysis, family),
-    )
-    return [note for note in notes if note]
+    """What a family's correction and intervals hold over, and on what its verdicts rest."""
+    told = (planned_looks(analysis), fixed_before(analysis), of_this_call(family), _asked_before(family))
+    return [note for note in (*told, holm_is_sharper(analysis, family)) if note]
 
 
 def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str:
@@ -264,10 +263,7 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
     tables += [teachers] if teachers is not None else []
     said: dict[str, str] = {}  # an unnamed contrast may say what a gain says
     answers = sequential_answers(analysis)
-    questions = [answer for answer in answers.values() if answer[1].family in QUESTIONS]
-    for _, answer in dict.fromkeys(
-        (*(a for a in answers.values() if a[1].decided_at is not None), *questions)
-    ):
+    for answer in sequential_said(analysis):
         said.setdefault(answer.says, "")  # it says itself that it is exploratory
     for _, family in asked_once(analysis):
         for one in family.comparisons:

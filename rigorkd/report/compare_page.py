@@ -180,7 +180,7 @@ def _prediction(result: Prediction) -> Parts:
         found = Counter(one.verdict for one in family.comparisons)
         unknown = f", {found['unknown']} cannot be compared" if found["unknown"] else ""
         headline.append(
-            f"Printed {family.name}: of {family.size} in {table}, {found['outside']} lie outside what "
+            f"Printed {family.name}: of {family.size} in {table}, {_lie(found['outside'])} outside what "
             f"{study} predicts, {_inside(family.comparisons)}{unknown}."
         )
     return (
@@ -189,6 +189,10 @@ def _prediction(result: Prediction) -> Parts:
         tuple(one.says for one in everything if one.verdict == "outside"),
         [(one.name, one.warnings) for one in everything],
     )
+
+
+def _lie(number: int) -> str:
+    return f"{number} lie{'s' * (number == 1)}"
 
 
 def _by_correction(one: PrintedNumber) -> bool:
@@ -255,7 +259,7 @@ def _publication(result: Publication) -> Parts:
     total = sum(found.values())
     unknown = f", {found['unknown']} cannot be compared" if found["unknown"] else ""
     headline = [
-        f"Printed numbers: of {total} in {publication} that {study} has cells for, {found['outside']} lie "
+        f"Printed numbers: of {total} in {publication} that {study} has cells for, {_lie(found['outside'])} "
         f"outside what it predicts, {_inside([one for _, family in families for one in family.comparisons])}"
         f"{unknown}."
     ]

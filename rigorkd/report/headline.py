@@ -28,6 +28,7 @@ from rigorkd.report.numbers import MetricNumbers, Numbers
 from rigorkd.report.sentences import (
     CORRECTIONS,
     NOUN,
+    QUESTIONS,
     REPEATED,
     SMOKE_RUNS,
     asked_once,
@@ -99,6 +100,26 @@ def sequential_answers(analysis: Analysis) -> dict[Asking, tuple[int, Sequential
         for at, one in enumerate(analysis.sequential.comparisons)
         if (one.family, one.planned) in shown
     }
+
+
+def sequential_said(analysis: Analysis) -> list[SequentialComparison]:
+    """The sequential verdicts that are said in words: those that are decided, then questions that are open.
+
+    After a look they are of what is shown, and the answer; else they stand beside those of a fixed number.
+    """
+    if analysis.sequential is None:
+        return []
+    found = list(analysis.sequential.comparisons)
+    if sequential_leads(analysis):
+        found = [one for _, one in sequential_answers(analysis).values()]
+    open_ = [one for one in found if one.decided_at is None and one.family in QUESTIONS]
+    return [*(one for one in found if one.decided_at is not None), *open_]
+
+
+def fixed_before(analysis: Analysis) -> str:
+    """On what verdicts of a fixed number of seeds rest where sequential ones are asked for beside them."""
+    beside = analysis.sequential is not None and not sequential_leads(analysis)
+    return "holds if the number of seeds was fixed before" * beside
 
 
 Asking = tuple[str, bool, str]

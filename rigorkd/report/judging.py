@@ -21,6 +21,7 @@ from rigorkd.launch.failures import shows_log
 from rigorkd.metrics import BY_NAME
 from rigorkd.readers.known_names import NAMED, PARAMETERS
 from rigorkd.records.interim import note_shown
+from rigorkd.report.headline import fixed_before
 from rigorkd.report.rows import located
 from rigorkd.report.sentences import (
     INTERIM,
@@ -295,7 +296,8 @@ def _with_cautions(result: Analysis, found: Source) -> Analysis:
     """
     doubts, runs = found.doubted, found.judged_runs
     over = "; ".join(filter(None, (mean_of(found.warnings), told_of_each(result))))
-    chosen = (*chosen_of(found.warnings), *found.cautions)
+    fixed = tuple(filter(None, [fixed_before(result)]))
+    chosen = (*chosen_of(found.warnings), *found.cautions, *fixed)
 
     def of_metric(warnings: Iterable[str]) -> tuple[str, ...]:
         told = of_no_new_data((*found.warnings, *warnings))
@@ -326,7 +328,8 @@ def _with_cautions(result: Analysis, found: Source) -> Analysis:
     )
     if (sequential := result.sequential) is None:
         return result
-    # a look that was repeated is what the sequential verdicts are for
+    # a look that was repeated, or may be, is what the sequential verdicts are for
+    of_verdicts = tuple(text for text in of_all if text not in fixed)
     warned: dict[tuple[str, bool, str], list[str]] = {
         (family.name, family.planned, c.name): [w for w in c.warnings if not w.startswith(REPEATED)]
         for family in result.families
@@ -336,7 +339,7 @@ def _with_cautions(result: Analysis, found: Source) -> Analysis:
         replace(
             one,
             says=with_cautions(
-                one.says, (*warned.get((one.family, one.planned, one.name), ()), *of_all), over
+                one.says, (*warned.get((one.family, one.planned, one.name), ()), *of_verdicts), over
             ),
         )
         for one in sequential.comparisons

@@ -143,3 +143,25 @@ def test_a_layout_has_what_holds_after_a_look(looked: Path) -> None:
     assert "\\begin{tabular}" in paper
     with pytest.raises(InputError, match="--group is for overall, gains and ablation"):
         said(*asked, "--group", "main")
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "latex", "json"])
+def test_asked_for_beside_verdicts_of_a_fixed_number_both_say_what_they_rest_on(made, tmp_path, form) -> None:
+    """Nobody knows of a table whether seeds were added after a look: a sentence of either is pasted alone."""
+    study = made(tmp_path, first(8))
+    words = ["analyze", str(study), "--sequential", "--format", form]
+    done = CliRunner().invoke(cli, [*words, "--all"] if form == "table" else words, catch_exceptions=False)
+    text = " ".join(done.stdout.split())
+    found = judged(study, sequential=True)
+    assert not sequential_leads(found)
+    decided = [one for one in found.sequential.comparisons if one.decided_at is not None]
+    assert decided
+    assert text.count("decided at ") >= len(decided)
+    rests = "holds if the number of seeds was fixed before"
+    for family in found.families:
+        for one in family.comparisons:
+            assert one.says.endswith(f"caution: {rests}.")
+    assert not any(rests in one.says for one in found.sequential.comparisons)
+    assert rests in text
+    plain = judged(study)
+    assert not any(rests in one.says for family in plain.families for one in family.comparisons)
