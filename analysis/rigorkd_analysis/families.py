@@ -422,7 +422,7 @@ def _warnings(
         out.append(f"{repeated}; {ways} stay valid")
     out += dict.fromkeys(filter(None, (plan.later_than_a_look(runs.cells[cell]) for cell in cells)))
     d = None if plan.test == "unpaired" else differences(runs, members)
-    out += question.outlying.warnings(runs, cells, d, question.baselines)
+    out += question.outlying.warnings(runs, cells, d)
     out += [question.plan.doubted] * bool(question.plan.doubted)
     return tuple(out)
 

@@ -4,14 +4,13 @@ test blind, so it is named before any test is believed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from rigorkd_analysis.likeness import on_what, place
 from rigorkd_analysis.metric_names import Goal
 from rigorkd_analysis.runs import Floats, Runs
 
@@ -25,11 +24,6 @@ FAR_POOLED = 3.0
 ROBUST_FROM = 5
 #: A cell that fell at least half as far as another fell too: the other did not collapse alone.
 FELL_TOO = 0.5
-
-#: The cell that departs from its fellows does so by so many times what any other of its comparison does …
-CLEARLY = 2.0
-#: … and so many fellows show what others did at a seed: of one nobody knows whether it was it that moved.
-FELLOWS = 2
 
 #: So much of a difference is to be there without the runs that collapsed, if its direction is to be believed.
 KEPT = 0.5
@@ -93,20 +87,15 @@ class Outlying:
         )
         return bool(whole * rest > 0 and abs(rest) >= KEPT * abs(whole))
 
-    def warnings(
-        self, runs: Runs, cells: Sequence[int], d: Floats | None, baselines: Collection[int] = ()
-    ) -> Iterator[str]:
+    def warnings(self, runs: Runs, cells: Sequence[int], d: Floats | None) -> Iterator[str]:
         """The outlying runs of a comparison, by its own cells alone: others do not widen its interval.
 
         One that lies far outside its cell by the scale of these cells is named; paired, only where the
         difference at its seed stands out, too. An easy or a hard seed at which all cells moved alike is so
-        none: it is what pairing removes. A collapse is named all the same. Else the baseline may have moved
-        as all cells did, and the method alone not: that which departs from its fellows is named, or both.
-        A baseline is never outvoted so: its fellows share a teacher, and may have fallen together.
+        none: it is what pairing removes. A collapse is named all the same.
 
         Args:
             d: the differences that are tested, of shape (members, seeds); None where runs are not paired.
-            baselines: the cells over which others gain.
         """
         if not (self.far[list(cells)] | self.collapsed[list(cells)]).any():
             return
@@ -120,55 +109,21 @@ class Outlying:
                     yield f"an outlying seed: {self._named(runs, cell, seed)}"
                 elif seed not in told:
                     told.add(seed)
-                    yield from self._paired(runs, cells, cell, seed, d, baselines)
+                    yield f"an outlying seed: {self._paired(runs, cells, cell, seed, d)}"
 
-    def _paired(
-        self,
-        runs: Runs,
-        cells: Sequence[int],
-        cell: int,
-        seed: int,
-        d: Floats,
-        baselines: Collection[int],
-    ) -> Iterator[str]:
-        """That the difference stands out at a seed, and by which cell; `cell` is far from its median."""
+    def _paired(self, runs: Runs, cells: Sequence[int], cell: int, seed: int, d: Floats) -> str:
+        """That the difference stands out at a seed, of a pair without saying which of the two is to blame.
+
+        One may have fallen or the other risen, alone or with all others; their own medians tell no more.
+        """
         row = next(row for row in d if _stands_out(row, seed))
-        found = (
-            f"difference {_signed(row[seed])}, median of the others {_signed(_median(np.delete(row, seed)))}"
-        )
-        moved = {one: self._fellows_moved(runs, one, seed, cells) for one in cells}
-        apart = {
-            one: abs(float(runs.values[one, seed] - self.medians[one]) - move)
-            for one, move in moved.items()
-            if move is not None and np.isfinite(runs.values[one, seed])
-        }
-        first, *rest = sorted(apart, key=lambda one: -apart[one]) or [cell]
-        clear = len(apart) == len(cells) > 1 and apart[first] >= CLEARLY * apart[rest[0]]
-        if clear and first not in baselines:
-            if not self.collapsed[first, seed]:  # else that is told of it
-                beside = f"the cells beside it moved by {_signed(moved[first] or 0.0)} there"
-                yield f"an outlying seed: {self._named(runs, first, seed)}; {beside} ({found})"
-            return
-        either = [self._named(runs, cell, seed)]
-        if len(cells) == 2:
-            either += [self._named(runs, one, seed) for one in cells if one != cell]
-        yield f"an outlying seed: {', or '.join(either)} ({found})"
-
-    def _fellows_moved(self, runs: Runs, cell: int, seed: int, cells: Sequence[int]) -> float | None:
-        """How far the other cells of its student and data lie from their medians, in the median of them."""
-        parts = on_what(runs)
-
-        def whose(one: int) -> tuple[str, str]:
-            return place(runs, one, parts), runs.text("student", one)
-
-        fellows = [
-            one
-            for one in range(len(runs.cells))
-            if one not in cells and np.isfinite(runs.values[one, seed]) and whose(one) == whose(cell)
-        ]
-        if len(fellows) < FELLOWS:
-            return None
-        return float(np.median(runs.values[fellows, seed] - self.medians[fellows]))
+        others = f"median of the others {_signed(_median(np.delete(row, seed)))}"
+        difference = f"difference {_signed(row[seed])}, {others}"
+        if len(cells) != 2:
+            return f"{self._named(runs, cell, seed)} ({difference})"
+        a, b = (f"{runs.values[one, seed]:.4g}" for one in cells)
+        medians = " and ".join(f"{self.medians[one]:.4g}" for one in cells)
+        return f"{a} against {b} at seed {runs.seeds[seed]} (medians {medians}): {difference}"
 
     def _named(self, runs: Runs, cell: int, seed: int) -> str:
         return _named(runs, cell, seed, float(self.medians[cell]))

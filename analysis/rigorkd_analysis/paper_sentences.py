@@ -164,8 +164,7 @@ def with_cautions(says: str, warnings: Sequence[str], over: str = "") -> str:
 def _of_a_cell(found: re.Match[str]) -> str:
     """A run far off, whose cell is not named: a baseline is, for it may make the gain that is claimed."""
     of_baseline = found[2].rsplit("/", 1)[-1].partition("-")[0] == "baseline"
-    which = "the other" if found[1] == ", or " else "one of its cells"
-    return f"{found[1]}{'the baseline' if of_baseline else which} has "
+    return f"{found[1]}: {'the baseline' if of_baseline else 'one of its cells'} has "
 
 
 _CAUTION = "; caution: "
@@ -194,7 +193,7 @@ _ADVICE = re.compile(
     r"|--sequential|seeds that no look has seen).*$"
 )
 _NOTHING = "Nothing can be said of"
-_OF_A_CELL = re.compile(r"(^an outlying seed: |^a seed far behind: |, or )(.+?) has ")
+_OF_A_CELL = re.compile(r"^(an outlying seed|a seed far behind): (.+?) has ")
 """Sentences call no cell by its name."""
 _TOLD_BY_NUMBERS = ("n = ", "among converged seeds only", "this design cannot decide", "zero variance")
 

@@ -35,7 +35,6 @@ class Question:
     copied: Mapping[int, str] = field(default_factory=dict)
     distilled_baselines: Mapping[int, str] = field(default_factory=dict)
     near_chance: Mapping[int, str] = field(default_factory=dict)
-    baselines: frozenset[int] = frozenset()
 
     @property
     def repeated_look(self) -> str | None:

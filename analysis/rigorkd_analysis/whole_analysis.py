@@ -257,8 +257,8 @@ def _question(runs: Runs, plan: Plan, goal: Goal, matcher: Matcher) -> Question:
     odd = outlying(used, goal, plan.added)
     names = Names(runs, plan.baselines)
     alike = distilled_baselines(used, matcher.pairs(), distils=names.distils)
-    chance, serving = near_chance(used, plan, goal), frozenset(matcher.serving())
-    return Question(used, plan, goal, phrasing, names, odd, copied(used), alike, chance, serving)
+    chance = near_chance(used, plan, goal)
+    return Question(used, plan, goal, phrasing, names, odd, copied(used), alike, chance)
 
 
 def _hypotheses(question: Question, matcher: Matcher) -> list[tuple[FamilyName, bool, list[Hypothesis]]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from rigorkd_analysis.analysis_plan import is_told_of_each
+from rigorkd_analysis.analysis_plan import LABEL_NOISE, is_told_of_each
 from rigorkd_analysis.families import UNABLE
 from rigorkd_analysis.paper_sentences import CONVERGED, with_cautions
 from rigorkd_analysis.questions import quoted
@@ -364,8 +364,9 @@ def chosen_in_caption(analysis: Analysis) -> str:
 
 
 def chosen_in_brief(analysis: Analysis) -> str:
-    """The same in a few words, for a file that goes on alone."""
-    return "; ".join(map(_without_options, _choices(analysis)))
+    """The same in a few words, for a file that goes on alone, and that labels were made wrong on purpose."""
+    wrong = [text for text in analysis.conditioned_on if text.endswith(LABEL_NOISE)]
+    return "; ".join((*wrong, *map(_without_options, _choices(analysis))))
 
 
 def _choices(analysis: Analysis) -> list[str]:

@@ -139,8 +139,8 @@ def test_a_seed_far_above_its_cell_is_named_and_judged():
     found = only(table(kd=(*CLEAR[:4], 86.0)))
     assert found.not_valid is None
     assert found.warnings == (
-        "an outlying seed: kd has 86 at seed 4, its median is 81.4, or base has 80.3 at seed 4, its median "
-        "is 80.2 (difference +5.7, median of the others +1.05)",
+        "an outlying seed: 86 against 80.3 at seed 4 (medians 81.4 and 80.2): difference +5.7, median of the "
+        "others +1.05",
     )
 
 

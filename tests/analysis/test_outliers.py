@@ -86,7 +86,7 @@ def test_a_seed_that_is_easy_for_one_student_is_seldom_told_and_a_run_that_moved
         said = list(quiet.warnings(runs, (1, 0), d))
         told[bool(turn % 2)].append(bool(said))
         for text in said:
-            seed = int(text.split(" at seed ")[1].split(",")[0])
+            seed = int(text.split(" at seed ")[1].split(" ")[0])
             assert np.delete(d[0], seed).std(ddof=1) < d[0].std(ddof=1)
     assert np.mean(told[False]) < 0.1
     assert np.mean(told[True]) > 0.6
@@ -142,7 +142,7 @@ STUDY = {
 
 
 @pytest.mark.parametrize("more", [(), ("kd-T1",), ("kd-T2",), ("kd-T1", "kd-T2")])
-def test_a_cell_that_is_not_compared_warns_of_no_other_outlying_seed(rigorkd, tmp_path, more):
+def test_a_cell_that_is_not_compared_changes_no_warning_of_an_outlying_seed(rigorkd, tmp_path, more):
     lines = [
         f"{cell},{cell.partition('-')[0]},{seed},{value}"
         for cell, row in STUDY.items()
@@ -152,14 +152,8 @@ def test_a_cell_that_is_not_compared_warns_of_no_other_outlying_seed(rigorkd, tm
     path = tmp_path / "runs.csv"
     path.write_text("\n".join(["cell,method,seed,test_top1", *lines]) + "\n")
     told = " ".join(rigorkd("analyze", path, "--all").stdout.split())
-    baseline, feature = (
-        "baseline has 71.6 at seed 8, its median is 78.4",
-        "feature has 81.6 at seed 8, its median is 80.6",
-    )
-    found = "(difference +10, median of the others +1.2)"
-    either = f"{baseline}, or {feature} {found}"
-    alone = f"{feature}; the cells beside it moved by −6.3 there {found}"
-    assert f"feature: an outlying seed: {alone if len(more) == 2 else either}" in told
+    own = "an outlying seed: 81.6 against 71.6 at seed 8 (medians 80.6 and 78.4): difference +10"
+    assert f"feature: {own}, median of the others +1.2" in told
     assert told.count("an outlying seed") == 1
 
 
@@ -178,8 +172,7 @@ def test_outlying_runs_are_those_of_the_own_cells_whatever_the_others_are():
             for one in (runs, alone)
             if not outlying(one, "max").collapsed.any()
         ]
-        # which cell is named the fellows say; that one is, and by how much, the own cells alone
-        assert len({tuple(text.partition("(difference ")[2] for text in texts) for texts in told}) < 2
+        assert len({tuple(texts) for texts in told}) < 2
         found += bool(told and told[0])
     assert found > 3
 
@@ -199,18 +192,3 @@ def test_few_ordinary_comparisons_have_an_outlying_seed(seeds: int, least: float
             for a in range(0, 8, 2)
         ]
     assert least < np.mean(told) < most
-
-
-@pytest.mark.parametrize(("bare", "alone"), [(frozenset(), True), (frozenset({0}), False)])
-def test_a_baseline_is_not_outvoted_by_cells_that_share_a_teacher(bare: frozenset[int], alone: bool):
-    """Three distilled cells fell together at a seed: their baseline, which did not, is no outlier then."""
-    draw = np.random.default_rng(3)
-    values = 84 + draw.normal(size=(4, 12))
-    values[:, 1] = (83.5, 72, 75, 74)
-    names = ("baseline", "kd-a", "kd-b", "kd-c")
-    runs = Runs("test_top1", names, tuple(range(12)), values, np.zeros(values.shape, bool), {})
-    found = outlying(runs, "max")
-    quiet = Outlying(found.far, found.fallen, found.far & False, found.medians)
-    (said,) = quiet.warnings(runs, (1, 0), values[1:2] - values[:1], bare)
-    assert ("kd-a has" not in said) == alone
-    assert said.startswith("an outlying seed: ")

@@ -139,7 +139,7 @@ def test_a_published_table(studies: Path) -> None:
     assert found["unmatched"] == ["teacher (no cell is like it)"]
     code, out, _ = invoke(studies, "a.csv", "printed.csv")
     assert code == 0
-    assert "lie outside what a predicts" in out
+    assert "1 lies outside what a predicts" in out
 
 
 def test_many_studies(studies: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from rigorkd_analysis.results import Analysis
 from rigorkd_analysis.verdicts import Verdict
 
+from rigorkd.cli.main import cli
 from rigorkd.readers.raw import Reading
 from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.gather import gather
@@ -228,3 +231,20 @@ def test_an_ablation_speaks_of_the_families_of_its_own_rows(made, tmp_path) -> N
     assert "Holm over 2 gains (planned) and over 1 gain (exploratory)" in said["gains"]
     assert "Holm over 2 gains (planned), equivalence" in said["ablation"]
     assert "exploratory)" not in said["ablation"]
+
+
+def test_a_figure_that_goes_on_alone_says_which_gain_is_primary_and_that_labels_are_wrong(made, tmp_path):
+    """Its file has no caption: the legend said "over all 2" beside three rows."""
+    text = PROTOCOL.replace("contrasts: [[", "primary: main/plain/kd-T4-a0.5\n  contrasts: [[").replace(
+        "split: {", "label_noise: 0.2, split: {"
+    )
+    values = {CELLS[0]: BASE[:5]} | {
+        cell: tuple(70 + d for d in GAINS[at][:5]) for at, cell in enumerate(CELLS[1:])
+    }
+    study = made(tmp_path, values, text=text)
+    words = ["figures", str(study), "--out", str(tmp_path / "figures"), "--format", "svg"]
+    done = CliRunner().invoke(cli, words, catch_exceptions=False)
+    assert done.exit_code == 0
+    drawn = " ".join(re.findall(r"<!-- (.*?) -->", (tmp_path / "figures" / "gains.svg").read_text()))
+    assert "kd-T4-a0.5 (primary)" in drawn
+    assert "20 % of the training labels replaced by wrong ones" in drawn

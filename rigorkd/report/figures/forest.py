@@ -46,9 +46,11 @@ def gains(evidence: Evidence, *, added: bool = False) -> Figure | None:
     family = families[added]
     primary = None if added else evidence.analysis.family("primary")
     by: dict[str, list[tuple[str, Comparison]]] = {}
-    for comparison in (*(primary.comparisons if primary else ()), *family.comparisons):
+    first = primary.comparisons if primary else ()
+    for comparison in (*first, *family.comparisons):
         facts = evidence.facts(comparison.a or "")
-        by.setdefault(facts.block, []).append((facts.label, comparison))
+        said = " (primary)" * (comparison in first)  # its interval is no part of those over all others
+        by.setdefault(facts.block, []).append((facts.label + said, comparison))
     name = "gains-exploratory" if added else "gains"
     title = "Gains of cells added later, with their intervals" if added else "Gains with their intervals"
     if family.over is not None:
