@@ -11,7 +11,7 @@ from rigorkd_analysis.short_names import exactly, meant_by, of_pattern
 
 from rigorkd.errors import InputError
 from rigorkd.readers.draft import Draft, averaged_over, makes_cells, original
-from rigorkd.readers.known_names import NAMED, PARAMETERS
+from rigorkd.readers.known_names import NAMED, PARAMETERS, status_of
 from rigorkd.readers.row_cells import cell_name
 from rigorkd.readers.shapes import is_cost, is_metric
 from rigorkd.text import is_float, nearest, some_of
@@ -51,7 +51,7 @@ class Leaving:
         self._draft = draft
         self._open = list(dict.fromkeys(draft.asked.without))
         self._rows = len(draft.frame)
-        self._gone: list[tuple[str, str, int]] = []
+        self._gone: list[tuple[str, str, int, int]] = []
 
     def now(self) -> None:
         """Leave out the rows that a word means by the columns as they are."""
@@ -65,10 +65,13 @@ class Leaving:
             said = {f"{draft.spelt(column)}={name}": values == name for name in names}
             if len(said) > _LISTED:
                 said = {f"{word}, {len(said)} values": values.isin(names)}
-            self._gone += [(column, called, int(own.sum())) for called, own in said.items()]
+            fell = self._diverged()
+            self._gone += [
+                (column, called, int(own.sum()), int((own & fell).sum())) for called, own in said.items()
+            ]
             self._open.remove(word)
             if rows.all():
-                listed = some_of([called for _, called, _ in self._gone], 4)
+                listed = some_of([called for _, called, *_ in self._gone], 4)
                 raise draft.table.error(
                     f"--without {shlex.quote(word)}: nothing is left without {listed}",
                     "leave out less, so that there is something to compare",
@@ -79,31 +82,30 @@ class Leaving:
         """Say what was left out.
 
         Raises:
-            InputError: a word means no row, or one by its result.
+            InputError: a word means no row, or one by its result or by its seed.
         """
         draft = self._draft
         for word in self._open:
             raise NoSuchValueError(self._unknown(word), word)
-        for column, called, _ in self._gone:
+        for column, called, *_ in self._gone:
             if column == metric:
                 raise self._by_result(called)
+            if draft.came.get("seed") == f"column {column!r}":  # which nobody knew before the cells had names
+                raise self._by_seed(column, called)
         if self._gone:
             told = [
-                f"{self._said(column, called)} ({number} of {self._rows} rows)"
-                for column, called, number in self._gone
+                f"{called} ({number} of {self._rows} rows{f', {fell} diverged' * bool(fell)})"
+                for _, called, number, fell in self._gone
             ]
             draft.dropped += [f"{text}, as --without asks" for text in told]
-            fewer = any(not self._is_seed(column) for column, *_ in self._gone)
-            rest = ": corrections are over the comparisons that are left" * fewer  # without seeds all are
+            rest = ": corrections are over the comparisons that are left"
             draft.warnings.append(f"{LEFT_OUT}{', '.join(told)}, as --without asks{rest}")
 
-    def _is_seed(self, column: str) -> bool:
-        asked = self._draft.asked.seed
-        return column == "seed" or (asked is not None and column in (asked, original(self._draft, asked)))
-
-    def _said(self, column: str, called: str) -> str:
-        """What was left out, as `--without` takes it; a seed is called so, whatever its column is called."""
-        return f"seed {called.partition('=')[2] or called}" if self._is_seed(column) else called
+    def _diverged(self) -> pd.Series[bool]:
+        """Which rows are of runs that diverged, by their status."""
+        frame = self._draft.frame
+        words = frame["status"] if "status" in frame else frame.iloc[:, 0].map(lambda _: "")
+        return words.map(lambda word: status_of(str(word)) == "diverged")
 
     def _meant(self, word: str) -> tuple[str, pd.Series[str], list[str]] | None:
         """The column that a word is of, each row's value in it, and those that it names.
@@ -178,13 +180,17 @@ class Leaving:
 
     def _refuse(self, column: str, word: str) -> None:
         draft = self._draft
-        if column in ("seed", draft.asked.seed):
-            raise draft.table.error(
-                f"--without {shlex.quote(word)}: {draft.spelt(column)} holds the seed",
-                "--seeds judges some seeds alone, and says what that does to verdicts",
-            )
+        asked = None if draft.asked.seed is None else original(draft, draft.asked.seed)
+        if column in ("seed", draft.asked.seed, asked):
+            raise self._by_seed(column, word)
         if self._is_result(column):
             raise self._by_result(word)
+
+    def _by_seed(self, column: str, word: str) -> InputError:
+        return self._draft.table.error(
+            f"--without {shlex.quote(word)}: {self._draft.spelt(column)} holds the seed",
+            "--seeds judges some seeds alone, and says what that does to verdicts",
+        )
 
     def _by_result(self, word: str) -> InputError:
         return self._draft.table.error(

@@ -163,6 +163,8 @@ def _teacher(cell: str, records: list[Record], metric: str) -> CellFacts:
     measures: dict[str, tuple[float | None, ...]] = {
         name: tuple(_finite(record.metrics.get(name)) for record in records) for name in (*NAMES, metric)
     }
+    if any(map(_only_copied, records)):  # how long `cp` took is no training
+        measures["train_seconds"] = tuple(None for _ in records)
     latencies = [_latency(record) for record in records]
     measures["latency_ms"] = tuple(item.median if item and not item.shared else None for item in latencies)
     first = records[0].fields
@@ -178,6 +180,13 @@ def _teacher(cell: str, records: list[Record], metric: str) -> CellFacts:
         seeds=tuple(record.fields["seed"] for record in records),
         measures=measures,
     )
+
+
+def _only_copied(record: Record) -> bool:
+    """Whether all that a command wrote are its inputs, such as a checkpoint that was trained elsewhere."""
+    inputs = record.fields.get("inputs")
+    written = set(record.files.values())
+    return bool(written) and isinstance(inputs, dict) and written <= set(inputs.values())
 
 
 def _softness(records: list[Record]) -> tuple[Softness, ...]:

@@ -180,6 +180,9 @@ class Source:
             raise InputError(f"{self.name} has no cell beside those left out", hint="leave fewer out")
         table = self.table[self.table["cell"].map(str).isin(left)].reset_index(drop=True)
         named = some_of(tuple(dict.fromkeys(cells)), 6)
+        gone = self.table[~self.table["cell"].map(str).isin(left)]
+        if fell := int((gone["status"] == "diverged").sum()) if "status" in gone else 0:
+            named += f" ({count(fell, 'run')} of these diverged)"
         text = f"{CHOSEN_CELLS}without {named}, as --without asks; results may be why, so all is exploratory"
         return replace(self, table=table, warnings=(text, *self.warnings))
 

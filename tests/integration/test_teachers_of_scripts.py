@@ -150,3 +150,18 @@ def test_a_native_baseline_that_is_a_distilled_run_stars_the_gains_of_its_studen
         if any(text.startswith("the baseline main/plain/baseline has the") for text in one["warnings"])
     }
     assert starred == {"main/plain/kd: average of 2 (T)", "main/plain/kd-T2-a0.5", "main/plain/kd-T4-a0.5"}
+
+
+def test_a_checkpoint_that_is_only_copied_has_no_seconds_of_training(tmp_path: Path) -> None:
+    """How long `cp` took stood as the time that the teacher was trained."""
+    copied = (
+        'teacher: {trainer: {command: "cp ckpt/teacher.npz {out}/teacher.npz", code: [],'
+        " inputs: [ckpt/teacher.npz]}, per_seed: false}\nstudents: [net]"
+    )
+    protocol = PROTOCOL.replace("--path_t ckpt/teacher.npz", "--path_t {teacher}/teacher.npz")
+    run_of(tmp_path, protocol.replace("students: [net]", copied))
+    told = of(tmp_path, "table", "--layout", "overall", "--format", "markdown").stdout
+    (teacher,) = (line for line in told.splitlines() if line.startswith("| teacher "))
+    (baseline,) = (line for line in told.splitlines() if "baseline |" in line)
+    assert [part.strip() for part in teacher.split("|")][3] == "–"
+    assert "±" in [part.strip() for part in baseline.split("|")][3]

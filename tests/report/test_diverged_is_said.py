@@ -219,3 +219,28 @@ def test_a_diverged_run_that_was_removed_still_counts(made: Callable[..., Path],
     found = judged()
     assert "among converged seeds" in found[KD].conditions  # type: ignore[attr-defined]
     assert not any("left out" in text for text in found["warnings"])  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("column", "options"), [("trial", ()), ("rng", ("--seed", "rng")), ("Rng", ("--seed", "rng"))]
+)
+def test_no_seed_is_left_out_as_a_setting(column: str, options: tuple[str, ...]) -> None:
+    """Where only the cells tell that a column holds seeds, a diverged run went with its seed in silence."""
+    Path("runs.csv").write_text(Path("runs.csv").read_text().replace(",seed,", f",{column},", 1))
+    asked = ("--baseline", "none", *options, "--without", f"{column}=3")
+    done = CliRunner().invoke(cli, ["analyze", "runs.csv", *asked])
+    assert done.exit_code != 0
+    assert f"{column} holds the seed" in str(done.exception)
+
+
+def test_a_cell_that_is_left_out_says_that_runs_of_it_diverged(
+    made: Callable[..., Path], tmp_path: Path
+) -> None:
+    told = " ".join(shown("analyze", "--without", "method=FitNet", "--all").split())
+    assert "left out by choice: method=FitNet (12 of 36 rows, 1 diverged)" in told
+    assert "caution: left out by choice: method=FitNet (12 of 36 rows, 1 diverged)." in told
+    values = {BARE: [70.0, 71.0, 70.5], KD: [72.0, float("nan"), 72.5], OTHER: [71.0, 72.5, 71.5]}
+    study = made(tmp_path, values)
+    words = ["analyze", str(study), "--without", KD]
+    done = CliRunner().invoke(cli, words, catch_exceptions=False)
+    assert f"chosen cells: without {KD} (1 run of these diverged)" in " ".join(done.stdout.split())
