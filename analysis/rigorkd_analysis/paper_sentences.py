@@ -103,10 +103,11 @@ def sentence(facts: Facts, context: Context, subject: Subject) -> str:
     if claim.verdict is Verdict.EQUIVALENT:
         share = percent_text(1 - 2 * context.alpha)
         interval = say.interval(test.equivalence_ci_low, test.equivalence_ci_high)
+        alone = "unadjusted " * (context.size > 1 and context.correction != "none")
         return (
             f"{subject.called}: equivalent within ±{say.number(context.sesoi)}{say.unit} "
             f"in {say.words}{subject.compared}{where} (difference {say.number(test.mean_diff, True)}, "
-            f"{share} CI {interval}, {_tost(facts, context)}, {facts.replicates})."
+            f"{alone}{share} CI {interval}, {_tost(facts, context)}, {facts.replicates})."
         )
     limit = ""
     if test.mde is not None and not claim.not_valid and CONVERGED not in claim.conditions:

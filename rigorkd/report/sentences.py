@@ -226,8 +226,10 @@ def decided_by(words: Sequence[str], alpha: float, *, corrected: bool) -> str:
     if not words:
         return ""
     twice, share = percent_text(1 - 2 * alpha), percent_text(1 - alpha)
-    tests = "two one-sided tests" + ", corrected as p is" * corrected
-    return f"{' and '.join(words)} by the {twice} interval ({tests}); that of {share} may leave the margin"
+    by = f"the {twice} interval (two one-sided tests)"
+    if corrected:  # which takes a wider one than that of each alone
+        by = f"corrected two one-sided tests (alone: the {twice} interval)"
+    return f"{' and '.join(words)} by {by}; that of {share} may leave the margin"
 
 
 def sentence_of(part: str) -> str:

@@ -216,3 +216,12 @@ def test_the_figure_of_gains_says_which_is_the_primary_one(made, tmp_path: Path)
     evidence = gather(from_study(study), analysis_of(from_study(study), Question()))
     drawn = next(figure for figure in figures(evidence) if figure.name == "gains")
     assert "The primary gain (kd-T1-a0.5) is a question of its own" in drawn.caption
+
+
+def test_a_corrected_equivalence_is_no_decision_of_the_90_percent_interval(made, tmp_path: Path) -> None:
+    """That interval is of one comparison alone, and the corrected tests take a wider one."""
+    study = made(tmp_path, dict(zip(CELLS, (BASE, EQUIVALENT, FAR), strict=True)))
+    told = said("analyze", "--all", "--sesoi", "0.6", study)
+    assert "equivalent by corrected two one-sided tests (alone: the 90 % interval); that of 95 %" in told
+    assert "unadjusted 90 % CI" in told
+    assert "equivalent by the 90 %" not in told
