@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from rigorkd.records.interim import InterimAnalysis
+
+
+DIVERGED_AT_OTHERS = ", and at others runs diverged: "
+"""What the warning of chosen seeds says before it names cells that diverged where they are not judged."""
+
+
+def diverged_at_others(warnings: Iterable[str]) -> str:
+    """Which cells diverged at finished seeds that `--seeds` leaves out, "" where none did."""
+    told = next((text for text in warnings if text.startswith(CHOSEN)), "").partition(", as --seeds")[0]
+    return re.split(r", (?:a further test|as before)", told.partition(DIVERGED_AT_OTHERS)[2])[0]
 
 
 @dataclass(frozen=True)
@@ -94,7 +105,7 @@ class ChosenSeeds:
         text = f"{CHOSEN}{len(judged)} of {len(self.there)} finished ones are judged ({listed_seeds(judged)})"
         if self.diverged:
             fell = [f"{cell} ({seeds_listed(seeds)})" for cell, seeds in self.diverged]
-            text += f", and at others runs diverged: {some_of(tuple(fell), 6)}"
+            text += f"{DIVERGED_AT_OTHERS}{some_of(tuple(fell), 6)}"
         text += f"{more}, as --seeds asks; the others ({listed_seeds(left)}) "
         if met == left:
             return (text + f"had been looked at before{too}",)

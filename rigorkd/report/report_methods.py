@@ -13,6 +13,7 @@ from rigorkd_analysis.stats.exact import exact_from
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.records.attempts import FailedAttempts
+from rigorkd.report.chosen_seeds import diverged_at_others
 from rigorkd.report.evidence import Evidence, Provenance
 from rigorkd.report.numbers import Numbers
 from rigorkd.report.page import Block, Code, Facts, Prose, Said, Section
@@ -226,6 +227,7 @@ def checklist(evidence: Evidence) -> Section:
         if text not in _PER_SEED
     )
     lost = sum(cell.diverged for cell in analysis.cells)
+    others = diverged_at_others(analysis.warnings)
     tests = dict.fromkeys(test_of(family) for family in analysis.families)
     items = [
         (
@@ -238,7 +240,13 @@ def checklist(evidence: Evidence) -> Section:
         ),
         ("test", (f"two-sided {', '.join(tests)} over seeds, {corrected}, in closed form (no bootstrap)",)),
         ("assumptions", (normality(analysis), _independence(analysis))),
-        ("diverged runs", (f"{lost}{_diverged(analysis) * bool(lost)}",)),
+        (
+            "diverged runs",
+            (
+                f"{lost}{_diverged(analysis) * bool(lost)}",
+                *([f"at seeds that are not judged: {others}"] if others else ()),
+            ),
+        ),
     ]
     if found is not None:
         items += [

@@ -244,3 +244,9 @@ def test_a_cell_that_is_left_out_says_that_runs_of_it_diverged(
     words = ["analyze", str(study), "--without", KD]
     done = CliRunner().invoke(cli, words, catch_exceptions=False)
     assert f"chosen cells: without {KD} (1 run of these diverged)" in " ".join(done.stdout.split())
+
+
+def test_a_checklist_counts_no_divergence_away(tmp_path: Path) -> None:
+    shown("report", "--out", "page.html", "--seeds", "1,2,4,5,6,7,8,9,10,11,12")
+    text = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", Path("page.html").read_text()))
+    assert "diverged runs 0 at seeds that are not judged: FitNet (seed 3)" in text
