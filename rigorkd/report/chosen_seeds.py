@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rigorkd.records.interim import InterimAnalysis
 
 
+FEWEST_JUDGED = 3
+"""Of fewer seeds than these nobody has had an analysis: who leaves them out has no others before."""
 DIVERGED_AT_OTHERS = ", and at others runs diverged: "
 """What the warning of chosen seeds says before it names cells that diverged where they are not judged."""
 
@@ -78,14 +80,15 @@ class ChosenSeeds:
     def fresh(self) -> bool:
         """Whether the judged seeds are those that came after all others: how these ended chose none of them.
 
-        A study knows it by its looks; of a table only the order of seeds can tell.
+        A study knows it by its looks; of a table only the order of seeds can tell, where there are as many
+        before them as somebody may have judged.
         """
         if not self.left or not self.judged:
             return False
         if self.of_study:
             met, _ = self._looked_at()
             return met == self.left and not self._before() & self.judged
-        return min(self.judged) > self.left[-1]
+        return len(self.left) >= FEWEST_JUDGED and min(self.judged) > self.left[-1]
 
     @property
     def binding(self) -> tuple[tuple[str, tuple[int, ...]], ...]:

@@ -166,6 +166,11 @@ def test_seeds_that_came_after_a_diverged_run_are_judged_and_say_so() -> None:
         shown("analyze", *fresh).split()
     )
     assert _gains("--seeds", "1,2,5,6,7,8,9,10,11,12")["CRD"]["verdict"] == "inconclusive"
+    text = Path("runs.csv").read_text()
+    Path("runs.csv").write_text(
+        text.replace("CRD,3,", "CRD,0,").replace("CRD,1,", "CRD,3,").replace("CRD,0,", "CRD,1,")
+    )
+    assert _gains("--seeds", "2:13")["CRD"]["verdict"] == "inconclusive", "no analysis was of one seed"
 
 
 @pytest.mark.parametrize(
