@@ -87,19 +87,32 @@ class Leaving:
         draft = self._draft
         for word in self._open:
             raise NoSuchValueError(self._unknown(word), word)
-        for column, called, *_ in self._gone:
+        for column, called, _, fell in self._gone:
             if column == metric:
                 raise self._by_result(called)
-            if draft.came.get("seed") == f"column {column!r}":  # which nobody knew before the cells had names
+            if fell and self._is_seed(column):  # it goes with the seed, and nothing would tell what is left
                 raise self._by_seed(column, called)
         if self._gone:
             told = [
-                f"{called} ({number} of {self._rows} rows{f', {fell} diverged' * bool(fell)})"
-                for _, called, number, fell in self._gone
+                f"{self._said(column, called)} ({number} of {self._rows} rows"
+                f"{f', {fell} diverged' * bool(fell)})"
+                for column, called, number, fell in self._gone
             ]
             draft.dropped += [f"{text}, as --without asks" for text in told]
-            rest = ": corrections are over the comparisons that are left"
+            fewer = any(not self._is_seed(column) for column, *_ in self._gone)
+            rest = ": corrections are over the comparisons that are left" * fewer  # without seeds all are
             draft.warnings.append(f"{LEFT_OUT}{', '.join(told)}, as --without asks{rest}")
+
+    def _is_seed(self, column: str) -> bool:
+        """Whether a column is that of seeds, which nobody may have known before the cells had names."""
+        draft = self._draft
+        asked = draft.asked.seed
+        named = column == "seed" or (asked is not None and column in (asked, original(draft, asked)))
+        return named or draft.came.get("seed") == f"column {column!r}"
+
+    def _said(self, column: str, called: str) -> str:
+        """What was left out, as `--without` takes it; a seed is called so, whatever its column is called."""
+        return f"seed {called.partition('=')[2] or called}" if self._is_seed(column) else called
 
     def _diverged(self) -> pd.Series[bool]:
         """Which rows are of runs that diverged, by their status."""
@@ -180,8 +193,7 @@ class Leaving:
 
     def _refuse(self, column: str, word: str) -> None:
         draft = self._draft
-        asked = None if draft.asked.seed is None else original(draft, draft.asked.seed)
-        if column in ("seed", draft.asked.seed, asked):
+        if column in ("seed", draft.asked.seed):
             raise self._by_seed(column, word)
         if self._is_result(column):
             raise self._by_result(word)
