@@ -234,9 +234,8 @@ def common_plan(sources: Sequence[Runs], asked: Plan) -> tuple[Plan, list[str]]:
         elif named_by:
             told = ", ".join(f"{value:g} in {name}" for name, value in named_by.items())
             warnings.append(f"the smallest effect of interest differs ({told}); name one with --sesoi")
-    elif len(sources) > 1 and set(named_by.values()) != {
-        sesoi
-    }:  # beside a printed table nothing is called equivalent
+    # beside a printed table nothing is called equivalent
+    elif len(sources) > 1 and set(named_by.values()) != {sesoi}:
         warnings.append("the smallest effect of interest was given on the command line: exploratory")
     if asked.baselines:
         warnings.append(f"gains are over {' and '.join(asked.baselines)}, as --baseline asks")
