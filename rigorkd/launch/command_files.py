@@ -7,7 +7,8 @@ import fnmatch
 import io
 import math
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,6 +147,24 @@ def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
     kept: dict[str, Any] = {name: array.astype(_KEPT_AS[_ARRAYS[name][0]]) for name, array in arrays.items()}
     np.savez(buffer, **kept)
     return buffer.getvalue()
+
+
+_COMPUTED = re.compile(r"%[-0-9.]*[sdifg]|\$\w+")
+
+
+def may_name(programs: Iterable[bytes], file: str) -> bool:
+    """Whether any of these texts may name a file: all of its name, or the end of one that is put together.
+
+    `last.txt` is named by `last.txt`, and by `{tag}.txt`, `%s_last.txt` or `*.txt`; a name without an ending
+    has no end to know it by, and may always be.
+    """
+    name = file.rpartition("/")[2]
+    _, dot, ending = name.rpartition(".")
+    if not dot:
+        return True
+    ends = re.compile(rf"[\w.-]*\.{re.escape(ending)}(?!\w)")
+    texts = (_COMPUTED.sub("*", each.decode(errors="replace")) for each in programs)
+    return any(name.endswith(end) for text in texts for end in ends.findall(text))
 
 
 # ------------------------------------------------------------------------------------------------- files

@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 
 from rigorkd.errors import RigorkdError
 from rigorkd.files import send_output_to, write_atomically
-from rigorkd.launch.command_files import ResultError
+from rigorkd.launch.command_files import ResultError, may_name
 from rigorkd.launch.command_process import (
     MARK,
     Ended,
@@ -47,8 +47,8 @@ from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.hashes import resolved, training_key
 from rigorkd.protocol.trainer import STDOUT, CellTrainer
 from rigorkd.records.attempts import CALLED_AGAIN, ENDED
-from rigorkd.records.changes import note_met, says_met
-from rigorkd.records.command_code import as_they_are, as_they_stayed, uncovered
+from rigorkd.records.changes import note_met, says_beside, says_met
+from rigorkd.records.command_code import as_they_are, as_they_stayed, code_files, uncovered
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import cpu_name, hardware_here
@@ -235,17 +235,38 @@ class _Worker:
         """Say once that runs write one file where all are called: side by side they meet there.
 
         The study keeps it, since whoever judges its numbers has to know. What something outside of the runs
-        holds open, such as the output of `rigorkd run` itself, is not theirs.
+        holds open, such as the output of `rigorkd run` itself, is not theirs; nor is, as far as one can tell,
+        what no code of theirs names, such as a paper that is being written there.
         """
         if self.settings.workers == 1 or self._written is None or want.working is None:
             return
         for name in _changed_since(begun, want.working, self.study.path.parent):
             other = self._written.setdefault(name, want)
             if other is not want and not is_held_outside(want.working / name):
+                if not any(self._may_write(each, name) for each in (want, other)):
+                    self.connection.send(Noted(want.run.name, says_beside(name), once=True))
+                    continue
                 self.connection.send(Noted(want.run.name, says_met(name, self.study.path), once=True))
                 note_met(self.study.path, name, other.run.name, other.run_hash)
                 self._written = None
                 return
+
+    def _may_write(self, want: Expected, name: str) -> bool:
+        """Whether a run's command, its code or its small inputs may name a file; also where none is known."""
+        by, folder = want.run.cell.trainer, want.working
+        if by is None or folder is None or by.trainer.code == ():
+            return True
+        try:
+            code = code_files(by, folder)
+        except (OSError, RigorkdError, ExpansionError):
+            return True
+        words, more = by.filled(self._filled(want, self.study.out(want.run.name)))
+        said = [word.encode(errors="replace") for word in (*words, *more.values())]
+        for each in want.command.inputs if want.command else ():
+            with contextlib.suppress(OSError):
+                path = folder / each
+                said += [path.read_bytes()] * (path.stat().st_size <= _SETTINGS)
+        return may_name([*code.values(), *said], name)
 
     def _filled(self, want: Expected, out: Path) -> dict[str, str]:
         """The placeholders that a call fills; those that the run lacks are left out."""
@@ -305,6 +326,8 @@ class _Worker:
         commit(self.study.run(run.name), fields, results.files)
 
 
+_SETTINGS = 100_000
+"""Bytes of an input that may be settings, and name files."""
 _LOOKED_AT = 2_000
 """Files of a protocol's folder that are looked at after a run."""
 

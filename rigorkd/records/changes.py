@@ -332,6 +332,15 @@ def says_met(file: str, study: Path) -> str:
     return told + ", or train all again one by one: rigorkd run PROTOCOL --jobs 1 --study NAME"
 
 
+def says_beside(file: str) -> str:
+    """What is to be known where a file changed under several runs of which no code names it."""
+    return (
+        f"{file} changed while runs were at work, in the folder that all share; nothing that they are called "
+        "with names it, so that it is taken for another's; if they write it, let them write into {out}: side "
+        "by side one may read another's number"
+    )
+
+
 def met(folder: Path, records: Iterable[Record]) -> list[str]:
     """A note of each file in which runs met whose records are still those of then, and not trained again."""
     changes = [change for change in read_changes(folder) if change.what == MET]

@@ -31,7 +31,7 @@ class CellFacts:
 
     `measures` holds, per metric, one value for each of `seeds`; None where there is none. `settings` is how
     the cell is set up beyond that, each as text. `is_baseline` says whether it serves as one in this
-    analysis.
+    analysis. `data` is the data set where the cell's name begins with it, which is its group then.
     """
 
     cell: str
@@ -46,6 +46,7 @@ class CellFacts:
     measures: Mapping[str, tuple[float | None, ...]]
     settings: Mapping[str, str] = field(default_factory=dict)
     is_baseline: bool = False
+    data: str = ""
 
     @property
     def block(self) -> str:
@@ -307,10 +308,11 @@ def _cells(
         epochs = _number(first.get("epochs"))
         data = "/".join(filter(None, (_text(first.get(column)) for column in ("dataset", "task"))))
         of_data = data * summary.cell.startswith(f"{data}/")  # a table whose methods a baseline named
+        group = _text(first.get("group"))
         out.append(
             CellFacts(
                 cell=summary.cell,
-                group=_text(first.get("group")) or of_data,
+                group=group or of_data,
                 student=_text(first.get("student")),
                 method=_text(first.get("method")),
                 teacher=_text(first.get("teacher")),
@@ -322,6 +324,7 @@ def _cells(
                 settings=settings.get(summary.cell)
                 or {str(name): _text(first[name]) for name in frame.columns if name not in metrics},
                 is_baseline=summary.cell in baselines,
+                data=of_data if group in ("", of_data) else "",
             )
         )
     return tuple(out)

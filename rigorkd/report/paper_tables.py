@@ -128,7 +128,8 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
     measured = [name for name in there if not _is_full(evidence, name)]
     share = percent_text(1 - evidence.analysis.alpha)
     say, headings = Numbers(evidence.analysis), [heading_of(name) for name in measured]
-    columns = [Column("model"), Column("cell"), Column("params (M)", True)]
+    data = any(model.data for model in models)
+    columns = [*[Column("data set")] * data, Column("model"), Column("cell"), Column("params (M)", True)]
     for name in measured:
         columns.append(Column(heading_of(name), True))
         columns += [Column(f"{share} CI", True)] if name == metric else []
@@ -139,7 +140,9 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
     for model in models:
         params = model.mean("params_millions")
         alone = called[model.student, model.label] == 1  # of two data sets, say, each row names its own
-        row: list[Entry] = [(model.student if alone else model.block) or model.cell, model.label]
+        name_of = model.student if alone or model.data else model.block
+        row: list[Entry] = [model.data, name_of] if data else [name_of or model.cell]
+        row.append(model.label)
         row.append((MISSING if params is None else _short(params)) if sized else "")
         for name in measured:
             own = name == "latency_ms" and evidence.latencies
@@ -180,9 +183,10 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     share = percent_text(1 - analysis.alpha)
     main = heading_of(analysis.metric)
     own = row_parts.columns_of([distilled for distilled, _, _ in pairs])
+    led_by = row_parts.led_by([distilled for distilled, _, _ in pairs])
     columns = [
         *(
-            Column("student"),
+            *map(Column, led_by),
             *map(Column, own),
             Column(evidence.treated),
             Column(f"{evidence.baseline} {main}", True),
@@ -200,7 +204,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     among = [*(c for *_, c in pairs), *averages]
     rows, emphasis = [], set()
     for at, (distilled, baseline, c) in enumerate(pairs):
-        row: list[Entry] = [distilled.block or distilled.student]
+        row: list[Entry] = [*row_parts.leads([distilled], led_by)]
         row += [*(distilled.settings[name] for name in own), row_parts.short(distilled, own)]
         row += [mean_std(cell, analysis.metric, evidence) for cell in (baseline, distilled)]
         row += _tested(c, say, evidence, among)
@@ -214,7 +218,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
             emphasis.add(at)
     rows_of = {distilled.cell for distilled, *_ in pairs}
     for c in averages:
-        row = _average_row(evidence, c, len(columns), own, among)
+        row = _average_row(evidence, c, len(columns), (led_by, own), among)
         if c.verdict.badge == "better":
             emphasis.add(len(rows))
         rows.append(tuple(row))
@@ -270,7 +274,10 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
     }
     varied = [name for name, values in axes.items() if any(len(own) > 1 for own in values)]
     axes = {name: values for name, values in axes.items() if any(values)}
-    columns = [Column("student"), Column("factor"), *(Column(name, True) for name in axes)]
+    led_by = row_parts.led_by([cells[0] for _, cells in sets])
+    data = led_by[:1] == ["data set"]
+    named = [*led_by[data:], "cells"][0]
+    columns = [*map(Column, [*led_by[:data], named, "factor"]), *(Column(name, True) for name in axes)]
     columns += [Column(heading_of(name), True) for name in measured]
     if gains:
         columns += _tested_columns(evidence)
@@ -281,7 +288,9 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
     for title, cells in sets:
         for factor, members in _factors(cells):
             for cell in members:
-                row: list[Entry] = [title, factor, *(_short(getattr(cell, _AXES[name])) for name in axes)]
+                row: list[Entry] = [cell.data] * data
+                row += [title.removeprefix(cell.data).lstrip("/, ") if cell.data else title, factor]
+                row += [_short(getattr(cell, _AXES[name])) for name in axes]
                 row += [mean_std(cell, name, evidence) for name in measured]
                 c = gains.get(cell.cell)
                 if c is not None:
@@ -454,13 +463,18 @@ def _averages(evidence: Evidence, pairs: list[tuple[CellFacts, CellFacts, Compar
 
 
 def _average_row(
-    evidence: Evidence, c: Comparison, width: int, own: Sequence[str], among: Sequence[Comparison]
+    evidence: Evidence,
+    c: Comparison,
+    width: int,
+    names: tuple[Sequence[str], Sequence[str]],
+    among: Sequence[Comparison],
 ) -> list[Entry]:
     """An average gain, with the mean of its baseline where that is one cell."""
     over = _over(evidence, c)
     under = [evidence.facts(cell) for cell, weight in c.weights.items() if weight < 0]
     baseline = mean_std(under[0], evidence.analysis.metric, evidence) if len(under) == 1 else MISSING
-    row: list[Entry] = [over[0].block or over[0].student]
+    led_by, own = names
+    row: list[Entry] = [*row_parts.leads(over, led_by)]
     row += [*(row_parts.shared(over, name) or MISSING for name in own), _label(c, over), baseline, MISSING]
     row += _tested(c, Numbers(evidence.analysis), evidence, among)
     return [*row, *[MISSING] * (width - len(row))]

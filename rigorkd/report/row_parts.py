@@ -8,6 +8,7 @@ from rigorkd_analysis.columns import OWN_SETTINGS
 from rigorkd_analysis.results import Comparison
 
 from rigorkd.report.evidence import CellFacts
+from rigorkd.report.page import MISSING
 
 _NO_COLUMN = frozenset(
     {"cell", "seed", "group", "student", "method", "T", "alpha", "run", "status", OWN_SETTINGS}
@@ -45,6 +46,30 @@ def short(cell: CellFacts, columns: Sequence[str]) -> str:
     for name in columns:
         parts.remove(cell.settings[name])
     return "/".join(parts) + tail
+
+
+def led_by(cells: Sequence[CellFacts]) -> list[str]:
+    """The headings of what a row's name begins with: a data set is no student.
+
+    A study's group stays with its students, as `main/plain`.
+    """
+    data = ["data set"] * any(cell.data for cell in cells)
+    student = ["student"] * any(cell.student for cell in cells)
+    group = ["group"] * (not student and any(cell.group and not cell.data for cell in cells))
+    return [*data, *(student or group)]
+
+
+def leads(cells: Sequence[CellFacts], headings: Sequence[str]) -> list[str]:
+    """What stands under these headings for a row of these cells, `MISSING` where it is not one for all."""
+    found = []
+    for heading in headings:
+        values = {cell.data if heading == "data set" else _undated(cell) for cell in cells}
+        found.append(values.pop() if len(values) == 1 else MISSING)
+    return found
+
+
+def _undated(cell: CellFacts) -> str:
+    return cell.student if cell.data else cell.block
 
 
 def shared(cells: Sequence[CellFacts], column: str) -> str:

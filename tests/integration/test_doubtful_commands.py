@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import environment
+from tests.conftest import environment, run_command
 from tests.integration.test_any_trainer import document, of, without_torch, write
 
 
@@ -40,6 +40,35 @@ print(sys.argv[1])
     assert done.returncode == 0
     assert "is written by several runs" not in (tmp_path / "protocols" / "told.txt").read_text()
     assert "is written by several runs" not in of(tmp_path, "analyze").stdout
+
+
+def test_what_no_code_of_the_runs_names_is_not_said_to_be_theirs(tmp_path: Path) -> None:
+    """A paper that is written in the protocol's folder while seeds train stars no verdict."""
+    protocol = """\
+rigorkd: 1
+study: own
+trainer: {command: "python train.py {seed} {a}", metrics: {acc: max}, result: stdout}
+students: [net]
+groups: {main: {baseline: {a: 1}, other: {a: 2}}}
+seeds: 4
+"""
+    # it stands for the author, who writes while a run is at work: the name is in no text of the command
+    script = """
+import os, pathlib, sys, time
+pathlib.Path(*os.environ["DRAFT"].split(":")).open("a").write("more ")
+time.sleep(0.05)
+print(sys.argv[1])
+"""
+    (tmp_path / "protocols" / "tex").mkdir(parents=True)
+    write(tmp_path, protocol, script)
+    more = without_torch(tmp_path) | {"DRAFT": "tex:p.tex"}
+    done = run_command("run", "protocols/mine.yaml", "--jobs", 2, cwd=tmp_path, **more)
+    assert done.returncode == 0, done.stderr
+    note = "tex/p.tex changed while runs were at work, in the folder that all share; nothing that they are"
+    assert done.stdout.count(note) == 1
+    assert "is written by several runs" not in done.stdout
+    found = document(tmp_path, "analyze", "results/own")
+    assert "p.tex" not in json.dumps(found)
 
 
 def test_students_that_are_the_same_training_are_named_and_a_teacher_s_own_metric_is_not(
