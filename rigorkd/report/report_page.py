@@ -452,7 +452,7 @@ def _sections(evidence: Evidence, say: Numbers) -> Iterable[Section]:
     tests = report_tables.factorial_table(analysis)
     yield section(
         "settings",
-        "Temperature and α",
+        report_tables.settings_title(analysis),
         *report_tables.grid_tables(evidence),
         Prose(factorial_sentences(analysis)) if analysis.factorial else None,
         Section("The F tests", (tests,), folded=True) if tests is not None else None,

@@ -62,6 +62,19 @@ def _grid_cell(evidence: Evidence, cell: CellFacts | None, say: MetricNumbers) -
     return mean
 
 
+def _factors(analysis: Analysis) -> list[str]:
+    tests = (test for item in analysis.factorial for test in item.tests)
+    return [*dict.fromkeys(test.effect.partition(" at ")[0] for test in tests if "×" not in test.effect)]
+
+
+def settings_title(analysis: Analysis) -> str:
+    """What the section on settings is called: by the factors that are tested, where these are known."""
+    factors = _factors(analysis) or ["T", "α"]
+    if not {*factors} <= {"T", "α"}:
+        return "Settings"
+    return " and ".join("Temperature" if one == "T" else one for one in factors)
+
+
 def factorial_table(analysis: Analysis) -> Table | None:
     """The same as numbers."""
     say = Numbers(analysis)
@@ -108,7 +121,8 @@ def factorial_table(analysis: Analysis) -> Table | None:
         )
     note += ". Of two levels the test is the paired t test."
     note += "".join(f" {item.beside}" for item in analysis.factorial if item.beside)
-    return Table("Does T or α matter at all?", columns, tuple(rows), note, id="factorial")
+    title = f"Does {' or '.join(_factors(analysis))} matter at all?"
+    return Table(title, columns, tuple(rows), note, id="factorial")
 
 
 def choice_table(analysis: Analysis) -> Table | None:

@@ -63,3 +63,14 @@ def test_without_data_sets_the_student_leads(tmp_path: Path) -> None:
     heading, rows = heads(write(tmp_path), "gains", "--average", "data")
     assert heading[0] == "student"
     assert {row[0] for row in rows} == {"resnet8x4", "vgg8"}
+
+
+def test_the_section_on_settings_names_the_factors_that_vary(tmp_path: Path) -> None:
+    words = ["report", str(write(tmp_path)), "--metric", "acc", "--baseline", "scratch"]
+    page = tmp_path / "page.html"
+    done = CliRunner().invoke(cli, [*words, "--out", str(page)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    text = page.read_text()
+    assert "Does T matter at all?" in text
+    assert ">Temperature<" in text
+    assert "Temperature and α" not in text

@@ -519,7 +519,7 @@ def _adjusted(alone: list[AuditComparison], setting: Setting, caveat: str) -> tu
         if len(alone) > 1:
             name = "p" if c.p_max is None else "McNemar's p"
             text = f"; {name} by Holm over the table's {len(alone)} pairs{setting.of} {bound_of(p)}"
-            text += ", so this table does not claim it" if c.largest_p < alpha <= p else ""
+            text += ", so this table does not support it" if c.largest_p < alpha <= p else ""
         elif setting.chosen:
             text = f"; the only pair{setting.of}"
         c = replace(
