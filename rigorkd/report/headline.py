@@ -336,6 +336,11 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
             by_name = "simultaneous inference" if analysis.joint else CORRECTIONS[analysis.correction]
             text += f"; {by_name} over {family.corrected_over} leaves {len(kept) or 'none'}"
             text += f", {unjudged} of which {'is' if unjudged == 1 else 'are'} not judged" * bool(unjudged)
+            # verdicts count none of these: what survived is a selection
+            lost = [c for c in kept if c.verdict is Verdict.INCONCLUSIVE and c.not_valid is None]
+            if lost := [c for c in lost if CONVERGED in c.conditions]:
+                text += f", {len(lost)} of which {'lacks' if len(lost) == 1 else 'lack'} a diverged run and "
+                text += f"{'is' if len(lost) == 1 else 'are'} inconclusive"
         lines.append(text + ".")
     return lines
 

@@ -10,13 +10,14 @@ Every result is mean ± standard deviation over seeds. A smoke study's tables sa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
+import numpy as np
 from rigorkd_analysis.metric_names import is_accuracy, is_top5, label
-from rigorkd_analysis.results import GAINS, Comparison, Family, Secondary
-from rigorkd_analysis.verdicts import AT_LEAST
+from rigorkd_analysis.results import Comparison, Secondary
+from rigorkd_analysis.stats.moments import Moments, mean_interval, or_none
 from rigorkd_analysis.wording import number_text, percent_text
 
 from rigorkd.errors import InputError
@@ -33,20 +34,26 @@ from rigorkd.report.conditions import (
 from rigorkd.report.evidence import CellFacts, Evidence, grids
 from rigorkd.report.headline import headline
 from rigorkd.report.latencies import latency_note, latency_text
-from rigorkd.report.numbers import Numbers, beyond_sesoi, p_heading, verdict
+from rigorkd.report.numbers import Numbers, between, verdict
 from rigorkd.report.page import MISSING, POST_HOC, Cell, Column, Entry, Page, Table
+from rigorkd.report.paper_tests import (
+    corrected,
+    families_of_averages,
+    families_of_gains,
+    intervals_said,
+    p_name,
+    p_said,
+    pairing,
+    status_said,
+    tested_columns,
+    tests_said,
+)
 from rigorkd.report.sentences import (
     corrected_by,
     equivalent_by,
-    holm_is_sharper,
-    is_unpaired,
-    own_interval,
-    planned_looks,
     seeds_of,
     sentence_of,
-    test_of,
     titled,
-    why_exploratory,
 )
 from rigorkd.report.stars import is_starred, stars_said
 from rigorkd.text import count, some_of
@@ -133,7 +140,7 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
     for name in measured:
         columns.append(Column(heading_of(name), True))
         columns += [Column(f"{share} CI", True)] if name == metric else []
-    columns += [Column(_p_name(evidence), True), Column("verdict")]
+    columns += [Column(p_name(evidence, gains.values()), True), Column("verdict")]
     rows = []
     called = Counter((model.student, model.label) for model in models)
     sized = any(model.mean("params_millions") is not None for model in models)
@@ -156,8 +163,9 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         tuple(columns),
         tuple(rows),
         f"{spread_said(evidence, headings, models)}; {share} t interval of the mean of "
-        f"{label(metric)}. p and verdict: {evidence.treated} against baseline, "
-        f"{tests_said(evidence, rows_of, of_all=False, named=True)}."
+        f"{label(metric)}{_without_interval(metric, models)}. p and verdict: {evidence.treated} against "
+        f"baseline, {tests_said(evidence, rows_of, of_all=False, named=True)}."
+        + p_said(evidence, gains.values())
         + verdicts_said(evidence, [(distilled.cell, c) for distilled, _, c in pairs])
         + latency_note(evidence, measured, models)
         + seconds_note(measured)
@@ -181,6 +189,8 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     full = second is not None and _is_full(evidence, second.metric)
     second = None if full else second
     share = percent_text(1 - analysis.alpha)
+    averages = _averages(evidence, pairs)
+    among = [*(c for *_, c in pairs), *averages]
     main = heading_of(analysis.metric)
     own = row_parts.columns_of([distilled for distilled, _, _ in pairs])
     led_by = row_parts.led_by([distilled for distilled, _, _ in pairs])
@@ -192,7 +202,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
             Column(f"{evidence.baseline} {main}", True),
             Column(main, True),
         ),
-        *_tested_columns(evidence),
+        *tested_columns(evidence, among),
     ]
     if second is not None:
         columns += [Column(f"{evidence.baseline} top-5 (%)", True), Column("top-5 (%)", True)]
@@ -200,8 +210,6 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     # Runs that share one measurement of their architecture cannot differ in it.
     latency = not evidence.latencies and any(d.mean("latency_ms") is not None for d, _, _ in pairs)
     columns += [Column("latency difference (ms)", True)] if latency else []
-    averages = _averages(evidence, pairs)
-    among = [*(c for *_, c in pairs), *averages]
     rows, emphasis = [], set()
     for at, (distilled, baseline, c) in enumerate(pairs):
         row: list[Entry] = [*row_parts.leads([distilled], led_by)]
@@ -224,10 +232,10 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
         rows.append(tuple(row))
     text = (
         f"{spread_said(evidence, [main], [cell for *both, _ in pairs for cell in both])}; gain: "
-        f"{evidence.treated} minus {evidence.baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
+        f"{evidence.treated} minus {evidence.baseline}{pairing(evidence)}, {intervals_said(evidence)}; "
         f"{tests_said(evidence, rows_of, of_all=True, named=True)}."
     ) + row_parts.fewer_seeds([*pairs, *_averaged(evidence, averages)], analysis.metric)
-    text += _averages_said(evidence, averages)
+    text += _averages_said(evidence, averages) + p_said(evidence, among)
     shown = [(distilled.cell, c) for distilled, _, c in pairs]
     text += verdicts_said(evidence, [*shown, *((c.called or c.name, c) for c in averages)])
     if second is not None:
@@ -279,10 +287,10 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
     named = [*led_by[data:], "cells"][0]
     columns = [*map(Column, [*led_by[:data], named, "factor"]), *(Column(name, True) for name in axes)]
     columns += [Column(heading_of(name), True) for name in measured]
-    if gains:
-        columns += _tested_columns(evidence)
     printed = [cell.cell for _, cells in sets for _, members in _factors(cells) for cell in members]
     judged = {cell: gains[cell] for cell in printed if cell in gains}
+    tested = tested_columns(evidence, judged.values()) if gains else []
+    columns += tested
     rows: list[tuple[Entry, ...]] = []
     emphasis = set()
     for title, cells in sets:
@@ -298,7 +306,7 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
                     if c.verdict.badge == "better":
                         emphasis.add(len(rows))
                 elif gains:
-                    row += [MISSING] * len(_tested_columns(evidence))
+                    row += [MISSING] * len(tested)
                 rows.append(tuple(row))
     by: dict[str, list[str]] = {}
     for title, cells in sets:
@@ -309,8 +317,9 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
         + f"{spread_said(evidence, [heading_of(metric)], map(evidence.facts, printed))}."
     )
     if gains:
-        text += f" Gain: over {evidence.the_baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
+        text += f" Gain: over {evidence.the_baseline}{pairing(evidence)}, {intervals_said(evidence)}; "
         text += f"{tests_said(evidence, printed, of_all=True, named=True)}."
+        text += p_said(evidence, judged.values())
         text += verdicts_said(evidence, judged.items())
     if len(set(printed)) < len(printed):
         text += " A cell that lies on both arms is printed twice and was run once per seed."
@@ -367,12 +376,24 @@ def mean_std(cell: CellFacts, metric: str, evidence: Evidence) -> str:
 
 
 def _mean_interval(evidence: Evidence, model: CellFacts, say: Numbers) -> Entry:
-    return say.show(evidence.summary(model.cell), "ci") if model.cell in evidence.index else ""
+    """The t interval of a cell's mean; of a teacher, which the analysis does not know, by the same method."""
+    if model.cell in evidence.index:
+        return say.show(evidence.summary(model.cell), "ci")
+    metric, alpha = evidence.analysis.metric, evidence.analysis.alpha
+    one = Moments.of([np.array(model.values(metric))])  # NaN of one run, or of runs that are copies
+    low, high = (or_none(end[0]) for end in mean_interval(one.mean, one.sd, one.n, alpha))
+    return between(say.value(low, bound=True), say.value(high, bound=True), narrow=say.narrow)
+
+
+def _without_interval(metric: str, models: Iterable[CellFacts]) -> str:
+    """Why some means have no interval beside them, "" where all that are there have one."""
+    few = [model.cell for model in models if len(set(model.values(metric))) == 1]
+    return f", which one run, or equal ones, cannot have ({some_of(few, 4)})" if few else ""
 
 
 def _tested(c: Comparison, say: Numbers, evidence: Evidence, among: Sequence[Comparison]) -> list[Entry]:
-    """Gain, intervals, p and verdict, under the headings of `_tested_columns`, `among` those of all rows."""
-    fields = ("mean_diff", "ci", *["ci_simultaneous"] * _corrected(evidence), "p_adjusted")
+    """Gain, intervals, p and verdict, under the headings of `tested_columns`, `among` those of all rows."""
+    fields = ("mean_diff", "ci", *["ci_simultaneous"] * corrected(evidence), "p_adjusted")
     shown = [say.show(c, field, signed=True) for field in fields]
     return [*shown, marked(evidence, c, verdict(c.verdict, c.magnitude, starred=is_starred(c, among)))]
 
@@ -386,7 +407,7 @@ def what_is_marked(evidence: Evidence, shown: Iterable[Comparison]) -> str:
     """What a caption says of the sign, "" where no row of these gains has it."""
     if not any(_is_post_hoc(evidence, c) for c in shown):
         return ""
-    if any(family.planned for family in _families(evidence)):
+    if any(family.planned for family in families_of_gains(evidence)):
         return f"{POST_HOC} exploratory: not planned before the results."
     return f"{POST_HOC} added later than the plan; all other gains are exploratory, too, though planned once."
 
@@ -406,9 +427,9 @@ def verdicts_said(evidence: Evidence, shown: Iterable[tuple[str, Comparison]]) -
 
 def _is_post_hoc(evidence: Evidence, c: Comparison) -> bool:
     """Whether it is exploratory among planned ones, or, where none is planned any more, never was."""
-    families = _families(evidence)
+    families = families_of_gains(evidence)
     if not any(c in family.comparisons for family in families):  # an average of gains
-        families = [*families, *_overall_families(evidence)]
+        families = [*families, *families_of_averages(evidence)]
     if any(family.planned for family in families):
         return not c.planned
     demoted = [family for family in families if family.demoted]
@@ -417,38 +438,8 @@ def _is_post_hoc(evidence: Evidence, c: Comparison) -> bool:
     )
 
 
-def _tested_columns(evidence: Evidence) -> list[Column]:
-    share = percent_text(1 - evidence.analysis.alpha)
-    intervals = [f"{share} CI"]
-    if _corrected(evidence):  # the adjusted p has the interval beside it that goes with it
-        intervals = [f"{share} CI{own_interval(evidence.analysis)}", f"{share} CI of all"]
-    numbers = ("gain", *intervals, _p_name(evidence))
-    return [*(Column(heading, True) for heading in numbers), Column("verdict")]
-
-
-def _intervals_said(evidence: Evidence) -> str:
-    """The intervals of `_tested_columns`, for a caption."""
-    share = percent_text(1 - evidence.analysis.alpha)
-    together = "for all together" if len(_families(evidence)) < 2 else "for all that it is corrected with"
-    return f"with its {share} interval{f' alone and that {together}' * _corrected(evidence)}"
-
-
-def _corrected(evidence: Evidence) -> bool:
-    several = any(family.corrected_over > 1 for family in _families(evidence))
-    return several and evidence.analysis.correction != "none"
-
-
 def _short(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}" if abs(value) < 1 else f"{value:.4g}"
-
-
-def _families(evidence: Evidence) -> list[Family]:
-    """The gains that were planned, then those of cells added later, as far as there are such."""
-    return [family for family in evidence.analysis.families if family.name in GAINS]
-
-
-def _overall_families(evidence: Evidence) -> list[Family]:
-    return [family for family in evidence.analysis.families if family.name == "overall"]
 
 
 def _averages(evidence: Evidence, pairs: list[tuple[CellFacts, CellFacts, Comparison]]) -> list[Comparison]:
@@ -456,7 +447,7 @@ def _averages(evidence: Evidence, pairs: list[tuple[CellFacts, CellFacts, Compar
     rows = {distilled.cell for distilled, _, _ in pairs}
     return [
         c
-        for family in _overall_families(evidence)
+        for family in families_of_averages(evidence)
         for c in family.comparisons
         if rows.issuperset(cell for cell, weight in c.weights.items() if weight > 0)
     ]
@@ -512,10 +503,10 @@ def _averages_said(evidence: Evidence, averages: list[Comparison]) -> str:
     settings = told[0] if len(set(told)) == 1 < len(told) else "; ".join(each)
     analysis = evidence.analysis
     judged = [
-        family for family in _overall_families(evidence) if any(c in family.comparisons for c in averages)
+        family for family in families_of_averages(evidence) if any(c in family.comparisons for c in averages)
     ]
     sizes = " and over ".join(
-        f"{count(family.size, 'average gain')} ({_status(evidence, family)})" for family in judged
+        f"{count(family.size, 'average gain')} ({status_said(evidence, family)})" for family in judged
     )
     how = corrected_by(analysis, judged, sizes)
     return (
@@ -533,63 +524,3 @@ def spread_said(evidence: Evidence, headings: Iterable[str], shown: Iterable[Cel
     unsaid = Numbers(evidence.analysis).unit == " points" and not any("%" in one for one in headings)
     over = seeds_of([n for cell in shown if (n := len(cell.values(metric)))] or [0])
     return f"Mean ± standard deviation over {over}" + f", {label(metric)} in percent" * unsaid
-
-
-def pairing(evidence: Evidence) -> str:
-    unpaired = any(is_unpaired(family) for family in _families(evidence))
-    return ", runs not paired" if unpaired else ", paired by seed"
-
-
-def _p_name(evidence: Evidence) -> str:
-    size = max((family.corrected_over for family in _families(evidence)), default=1)
-    return p_heading(evidence.analysis.correction, size)
-
-
-def _which(evidence: Evidence, family: Family) -> str:
-    """Which gains a family holds, where a table shows several of them in one."""
-    status = _status(evidence, family)
-    if family.name != "primary":
-        return status
-    return f"{status}, the primary one: {', '.join(c.a or c.name for c in family.comparisons)}"
-
-
-def _elsewhere(families: Iterable[Family], cells: Collection[str], named: bool) -> str:
-    """Which gains, or how many, corrections are over that have no row among those of `cells`; "" for none."""
-    left = [c.a or c.name for family in families for c in family.comparisons if c.a not in cells]
-    if not left:
-        return ""
-    has = "has" if len(left) == 1 else "have"
-    return f"{len(left)} of these gains {has} no row here" + f": {some_of(left, 4)}" * named
-
-
-def _status(evidence: Evidence, family: Family) -> str:
-    """Whether a family was planned, else why not; beside planned ones a sign says of what never was."""
-    if family.planned:
-        return "planned"
-    never = not (family.demoted or family.later)
-    if never and any(one.planned or one.demoted for one in evidence.analysis.families):
-        return "exploratory"
-    return f"exploratory: {why_exploratory(family)}"
-
-
-def tests_said(evidence: Evidence, cells: Collection[str], *, of_all: bool, named: bool) -> str:
-    """The test, its correction, and whether it was planned, of the families of `cells`, the rows of a table;
-    of intervals `of_all` where these stand. Gains of them that have no row are `named`, or counted.
-    """
-    analysis = evidence.analysis
-    families = [f for f in _families(evidence) if any(c.a in cells for c in f.comparisons)]
-    if not families:
-        return "no test"
-    over = " and over ".join(
-        f"{count(family.size, 'gain')} ({_which(evidence, family)})" for family in families
-    )
-    tests = " and ".join(dict.fromkeys(map(test_of, families)))
-    text = f"two-sided {tests}, {corrected_by(analysis, families, over)}"
-    if analysis.sesoi is not None:  # before what stands apart: a note may be a sentence of its own
-        say = Numbers(analysis)
-        text += f", equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests"
-        beyond = any(c.magnitude == AT_LEAST for family in families for c in family.comparisons)
-        text += f"; {beyond_sesoi(corrected=_corrected(evidence))}" * beyond
-    sharper = (holm_is_sharper(analysis, one) for one in families if of_all and _corrected(evidence))
-    notes = dict.fromkeys((_elsewhere(families, cells, named), planned_looks(analysis), *sharper))
-    return text + "".join(f"; {note}" for note in notes if note)

@@ -43,7 +43,7 @@ def made(
     seeds: Sequence[int] | None = None,
     *,
     text: str = PROTOCOL,
-    teacher: float | None = None,
+    teacher: float | Sequence[float] | None = None,
     predictions: Mapping[str, np.ndarray] | None = None,
 ) -> Path:
     """The study in `folder/results` after a `run` of these seeds; called again, it grows.
@@ -52,7 +52,7 @@ def made(
         values: test top-1 of each cell's runs, by seed, NaN where one diverged; runs without a value were not
             trained yet.
         seeds: what `run` asked for; None takes as many as the longest row of values.
-        teacher: the teacher's test top-1, at every seed; None leaves it untrained.
+        teacher: the teacher's test top-1, at every seed or by seed; None leaves it untrained.
         predictions: of each run, by its name, (seeds, images): 0 where right, else how far off in 10 classes.
     """
     file = folder / "made.yaml"
@@ -65,9 +65,11 @@ def made(
     for name, want in expected_hashes(protocol, asked, "reference", files).items():
         cell, seed = want.run.cell, want.run.seed
         row = values.get(cell.name, ())
-        top1 = (
-            teacher if cell.role == "teacher" else row[seed] if seed is not None and seed < len(row) else None
-        )
+        if cell.role == "teacher" and not isinstance(teacher, Sequence):
+            top1 = teacher
+        else:
+            row = teacher or () if cell.role == "teacher" else row
+            top1 = row[seed] if seed is not None and seed < len(row) else None
         if top1 is None:
             continue
         written = {"history.csv": b"epoch\n", "predictions.npz": b"not kept"}

@@ -35,7 +35,8 @@ from rigorkd_analysis.runs import Runs
 from rigorkd_analysis.stats.adjust import adjust
 from rigorkd_analysis.stats.group_sequential import nominal_level
 from rigorkd_analysis.stats.moments import NOISE, Floats, mean_interval, or_nan, or_none
-from rigorkd_analysis.wording import over_what, p_text, percent_text
+from rigorkd_analysis.stats.paired import t_test
+from rigorkd_analysis.wording import adjusted_name, over_what, p_text, percent_text
 
 _WEIGHTS = ("alpha", "ce_weight", "kd_weight")
 #: What all cells of one grid share: everything that can be an axis, but T and the weights.
@@ -401,7 +402,7 @@ def summed_up(
     method, or of cells of which no column says what they are: a document keeps it, marked as mixed.
     """
     whole = consistency(question, gains, where)
-    runs = question.runs
+    runs, plan = question.runs, question.plan
     by: dict[str, list[LinearContrast]] = {}
     for gain in gains:
         if gain.pair is not None:
@@ -416,8 +417,10 @@ def summed_up(
             whole = replace(whole, says=f"{whole.says.removesuffix('.')}; {unknown}.", mixed=True)
         return (whole if whole is None or asked else replace(whole, mixed=True)), ()
     asked = {method: own for method, own in asked.items() if len(own) >= MIN_SETTINGS}
+    adjusted = adjust(np.array([_p_of_mean(question, own) for own in asked.values()]), plan.correction)
     each = [
-        consistency(question, own, where, method=method, methods=len(asked)) for method, own in asked.items()
+        consistency(question, own, where, method=method, methods=len(asked), p_adjusted=or_none(p))
+        for (method, own), p in zip(asked.items(), adjusted, strict=True)
     ]
     if whole is not None:
         says = whole.says.removesuffix(".") + f"; a mean over {len(by)} methods, and so no finding about any."
@@ -442,6 +445,19 @@ def _left_out(question: Question, gaining: Sequence[int], *, every_method: bool)
     return f" beside {' and '.join(beside)}" if beside else ""
 
 
+def _p_of_mean(question: Question, gains: Sequence[LinearContrast]) -> float:
+    """The p of the paired t test of the mean of these gains, over the seeds that all have; NaN for none."""
+    d = differences(question.runs, gains)
+    d = d[:, ~np.isnan(d).any(axis=0)]
+    if d.shape[1] < 2:
+        return np.nan
+    per_seed = d.mean(axis=0)
+    n, sd = len(per_seed), per_seed.std(ddof=1)
+    if sd <= NOISE * float(np.abs(d).max()):
+        return np.nan
+    return float(t_test(per_seed.mean(), sd / np.sqrt(n), n - 1)[1])
+
+
 def _pairs(gains: Sequence[LinearContrast]) -> list[tuple[int, int]]:
     return [gain.pair for gain in gains if gain.pair is not None]
 
@@ -453,11 +469,14 @@ def consistency(
     *,
     method: str | None = None,
     methods: int = 1,
+    p_adjusted: float | None = None,
 ) -> Consistency | None:
     """Sum up gains over the seeds that all of them have; None for fewer than three gains or two seeds.
 
     `where` are the conditions that all claims of these gains share. Their `method` is named where others have
     gains as well; of so many `methods` that are summed up all intervals and tests hold at alpha together.
+    Whether the mean is a gain is decided as verdicts are: by `p_adjusted`, the p of the mean as the plan's
+    correction over the methods has it, or by the interval where verdicts are joint or over planned looks.
     """
     runs, say = question.runs, question.phrasing
     alpha = question.plan.alpha / (1 if question.plan.correction == "none" else methods)
@@ -496,8 +515,23 @@ def consistency(
         interval = f"the same at all {seeds}, so without an interval"
     of = settings_of(runs, gaining)
     holds_0 = low is not None and high is not None and low <= 0 <= high
-    no_gain = ", so that a gain on average is not shown" if holds_0 else ""
-    if diverged and not holds_0:
+    fell, not_valid = _fell(question, gains)
+    plan = question.plan
+    valid = not (question.repeated_look or question.no_planned_look or not_valid)
+    if holds_0 and valid and not (plan.joint or plan.interim):
+        # a stepwise correction may reject where its interval, Bonferroni's, holds 0, as it may for verdicts
+        rejects = p_adjusted is not None and p_adjusted < plan.alpha
+    else:
+        rejects = not holds_0
+    no_gain = "" if rejects else ", so that a gain on average is not shown"
+    if rejects and holds_0:
+        p_said = p_text(p_adjusted, f"{adjusted_name(plan.correction, methods)} over all {methods} methods")
+        gain = "gain" if question.sign * mean > 0 else "loss"
+        no_gain = (
+            f", a {gain} on average by the paired t test ({p_said}: a stepwise correction may reject where "
+            "such an interval holds 0)"
+        )
+    if diverged and rejects:
         bare = runs.lost([b for _, b in _pairs(gains)]).any()
         if question.sign * mean > 0 or bare:  # what survived may count against a cell that lost runs alone
             no_gain = (
@@ -514,7 +548,6 @@ def consistency(
         + f" ({interval}){no_gain}; "
         f"{favourable} of {m} {'points' if favourable == 1 else 'point'} the way of the goal"
     )
-    fell, not_valid = _fell(question, gains)
     if p is not None:
         unfit = question.repeated_look or question.no_planned_look or fell
         times = max(1, len(question.plan.interim)) * (methods if alpha < question.plan.alpha else 1)
@@ -524,10 +557,11 @@ def consistency(
         same = "are not judged here" if unfit else same
         over = f" over {together.removeprefix(' of ')}" if together else ""
         p_said = p_text(adjusted, f"Bonferroni-adjusted p{over}" if times > 1 else "p")
-        found = f"repeated-measures F, {p_said}{by}, sd between settings {say.number(between)}"
+        found = f"repeated-measures F, {p_said}{by}, sd between settings"
+        found += f" beyond the noise of seeds {say.number(between)}"  # smaller than that of the gains printed
         says += f", and the settings {same} ({found})"
     says += f"; caution: {fell}." if fell else "."
-    not_valid = fell if holds_0 else not_valid  # that it is not shown rests on them, too
+    not_valid = not_valid if rejects else fell  # that it is not shown rests on them, too
     return Consistency(
         *(m, n, mean, low, high, favourable, between, p, says, len(kinds) < 2, method), not_valid=not_valid
     )

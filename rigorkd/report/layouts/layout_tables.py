@@ -21,14 +21,8 @@ from rigorkd.report.layouts.layout_spec import Block, HeatLayout, RowsLayout, Sh
 from rigorkd.report.layouts.wanted_cells import Wanted, called, gain_of, lacking, of_one, setting, wanted
 from rigorkd.report.numbers import MetricNumbers, verdict
 from rigorkd.report.page import MISSING, Cell, Column, Entry, Page, Table
-from rigorkd.report.paper_tables import (
-    marked,
-    mean_std,
-    pairing,
-    spread_said,
-    tests_said,
-    verdicts_said,
-)
+from rigorkd.report.paper_tables import marked, mean_std, spread_said, verdicts_said
+from rigorkd.report.paper_tests import pairing, tests_said
 from rigorkd.report.sentences import seeds_of, titled
 from rigorkd.report.stars import is_starred
 
