@@ -263,7 +263,7 @@ def _conjunction(
     made, _ = settled.claim(part, (decided, magnitude), lost, union.kind, union.refused)
     facts = Facts(
         "all_of", replace(NO_TEST, p_adjusted=adjusted[0], p_equivalence_adjusted=adjusted[1]), n, made, None,
-        union.refused or "one of its gains cannot be tested" if n > 1 else _reason(n, False),
+        union.refused or "one of its gains cannot be tested" if n > 1 else _reason(n, False, union.kind),
     )  # fmt: skip
     test = replace(
         NO_TEST,
@@ -310,7 +310,7 @@ def _comparison(settled: Settled, part: LinearContrast, one: OneTested, kind: st
     lost = evidence.diverged_a or evidence.diverged_b
     made, seen = settled.claim(part, found, lost, one.kind, one.refused)
     each = tuple(sorted({int(number) for number in numbers})) if one.kind == "unpaired" else ()
-    facts = Facts(kind, test, n, made, seen, one.refused or _reason(n, test.sd_diff == 0), each)
+    facts = Facts(kind, test, n, made, seen, one.refused or _reason(n, test.sd_diff == 0, one.kind), each)
     subject = question.subject(part, gain=kind == "gain")
     return Comparison(
         **vars(test),
@@ -344,12 +344,17 @@ def _lost(runs: Runs, *contrasts: LinearContrast) -> tuple[bool, bool]:
     return bool(runs.lost(lost[1]).any()), bool(runs.lost(lost[-1]).any())
 
 
-def _reason(n: int, constant: bool) -> str:
+def _reason(n: int, constant: bool, kind: str) -> str:
     if n == 0:
-        return "no seed has all the cells it needs"
+        return _NO_RUN if kind == "unpaired" else _NO_SEED
     if n == 1:
         return "one seed has no spread to test against"
     return "the difference has no spread over seeds" if constant else "it cannot be computed"
+
+
+_NO_SEED = "no seed has all the cells it needs"
+_NO_RUN = "some of its cells have no run"
+"""The same of runs that are not paired by seed."""
 
 
 def _warnings(
@@ -383,7 +388,7 @@ def _warnings(
             "without pairing them (Welch's test)"
         )
     if n == 0:
-        out.append("no seed has all the cells it needs")
+        out.append(_reason(n, False, plan.test))
     elif n == 1:
         out.append("n = 1: one seed has no spread, so nothing is tested; see `rigorkd audit`")
     elif test.sd_diff == 0 and plan.test != "unpaired":

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rigorkd.cli.again import given_options, words_of
+
 if TYPE_CHECKING:
     from rigorkd_analysis.results import Analysis
 
@@ -338,8 +340,6 @@ def asked_so(found: Source, sources: Sequence[str]) -> str:
     """
     from dataclasses import fields
 
-    from click.core import ParameterSource
-
     from rigorkd.readers.kinds import remote
     from rigorkd.readers.raw import Reading
     from rigorkd.records.interim import listed_seeds
@@ -353,21 +353,10 @@ def asked_so(found: Source, sources: Sequence[str]) -> str:
 
     named = [str(found.folder)] if found.folder is not None else list(sources)
     words = [told(source) for source in named]
-    context = click.get_current_context()
     asking = {field.name for kind in (Question, Reading) for field in fields(kind)}
-    for option in context.command.params:
-        name = str(option.name)
-        given = context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None)
-        if not given or name not in asking or not isinstance(option, click.Option):
-            continue
-        value = context.params[name]
-        if name == "seeds":
-            value = listed_seeds(value)
-        for one in value if option.multiple else (value,):
-            if option.is_flag:
-                words += option.opts[:1] if one else option.secondary_opts[:1]
-            else:
-                words += [option.opts[0], *map(str, one if option.nargs > 1 else (one,))]
+    for option, value in given_options(click.get_current_context()):
+        if option.name in asking:
+            words += words_of(option, listed_seeds(value) if option.name == "seeds" else value)
     return shlex.join(words)
 
 

@@ -177,7 +177,7 @@ def _show(made: Plan, asked: Analysis) -> None:
             table.add_row(cell["cell"], _model(cell), str(cell["start"]), epochs)
         console.print(table)
         for note in made.notes:
-            tell(f"note: {note}")
+            tell(note if note.startswith("warning: ") else f"note: {note}")
     for cell in made.cells:
         if cell["role"] != "student" and (origin := comes_from(cell)):  # a student's name says it
             tell(f"{cell['cell']}: {origin}")

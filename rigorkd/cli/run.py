@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
+from rigorkd.cli.again import OF_ITS_RUNS, SEEDS_BY_SEEDS, run_again
 from rigorkd.cli.checked import device_option
 from rigorkd.cli.gate import ledger_option, margin_option
 from rigorkd.cli.options import (
@@ -258,7 +258,7 @@ def run(
     if max_seeds is not None and loaded.spec.analysis.test == "unpaired":
         left = "--until-decided" if gate is None else "--gate"
         raise InputError(f"{protocol}: {NO_ANYTIME[0]}", hint=f"leave out {left}, or test: unpaired")
-    chosen = seeds_of(seeds, loaded)
+    own_seeds, chosen = loaded.seeds, seeds_of(seeds, loaded)
     refuse_foreign_code(loaded, trust=trust)
     for warning in protocol_warnings(loaded, chosen):
         aside(warning)
@@ -316,6 +316,7 @@ def run(
         tracker=tracker,
         wait=wait,
         me=me,
+        again=run_again({"only", "shard", *OF_ITS_RUNS, *SEEDS_BY_SEEDS}),
     )
     if by_command:
         note_own(loaded)
@@ -368,13 +369,15 @@ def run(
             )
         ):
             judged = f"rigorkd analyze {study} --sequential"
-        first = f"{_same_study()}, for what --only left out; then " if only else ""
+        # What was stale where --only looked says nothing of where it did not.
+        first = f"{run_again({'only', 'retrain_stale'})}, for what --only left out; then " if only else ""
         if part is None and (open_ := still_asked(outcome.study.path, chosen)):
             less = gives_up(outcome.study.path, open_)
             every = read_info(outcome.study.path).seeds
             ends = tuple(f"/seed-{seed}" for seed in open_)
             failed_there = any(run.endswith(ends) for run in read_failures(outcome.study))
-            more = f"{_same_study()} --seeds {seeds_for_run(every)}" + " --retry-failed" * failed_there
+            same = run_again({"seeds", "only", *OF_ITS_RUNS, *SEEDS_BY_SEEDS})
+            more = f"{same} --seeds {seeds_for_run(every)}" + " --retry-failed" * failed_there
             console.print(
                 f"note: the study was asked for {count(len(open_), 'seed')} more ({listed_seeds(open_)}), "
                 f"which `rigorkd analyze` waits for: `{more}` trains them, `{less}` gives them up"
@@ -383,7 +386,9 @@ def run(
         console.print(f"next: {first}{judged}")
     if smoke:
         mend = f", after the {count(len(notes), 'note')} at the top" if notes else ""
-        console.print(f"the real run: {_same_study()}{mend}")
+        # Some of the protocol's own seeds were enough to rehearse all; others say what is to be trained.
+        fewer = {"seeds"} if set(chosen) <= set(own_seeds) else set()
+        console.print(f"the real run: {run_again({'smoke', *OF_ITS_RUNS, *fewer})}{mend}")
     if outcome.failed:
         from rigorkd.records.expected import has_own_code
 
@@ -392,18 +397,6 @@ def run(
         raise failed
     if code:
         click.get_current_context().exit(code)
-
-
-def _same_study() -> str:
-    """The command that runs into the study of this one: the protocol, and what was asked of its place."""
-    context = click.get_current_context()
-    given = context.params
-    words = ["rigorkd", "run", str(given["protocol"])]
-    words += [word for change in given["changes"] for word in ("--set", change)]
-    for option, name in (("--study", "variant"), ("--mode", "mode"), ("--results", "results")):
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            words += [option, str(given[name])]
-    return shlex.join(words)
 
 
 def _failed(outcome: Outcome, *, own_code: bool) -> RunsFailedError:

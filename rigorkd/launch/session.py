@@ -90,6 +90,8 @@ class LaunchOptions:
     wait: bool = False
     me: Heartbeat | None = None
     """The entry of a launcher that has shown itself already; the launch ends it."""
+    again: str = ""
+    """The command line of the launch, for messages, without what chooses cells and parts of a study."""
     threads: int | None = None
     """Threads that a command's libraries get; None for its share of the cores."""
 
@@ -163,9 +165,10 @@ class Session:
         shared = [run for run in states.missing() if run.seed is None and run.cell.train]
         if self.options.shard is not None and shared:
             cell = shared[0].cell.name
+            again = self.options.again or f"rigorkd run {self.protocol.path}"
             raise StoreError(
                 f"{self.study.path}: {shared[0].name} is shared by all seeds, so a shard cannot train it",
-                hint=f"train it once: rigorkd run {self.protocol.path} --only {cell}; then copy the folder "
+                hint=f"train it once: {again} --only {cell}; then copy the folder "
                 f"{self.study.path} to every machine, and start the shards",
             )
 

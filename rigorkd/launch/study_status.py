@@ -158,9 +158,8 @@ class Status:
         elif self.runs["missing"] and not self.launchers:
             since = self._ago(self.checkpoints)
             how = f"`{self.resume}`" if self.resume else "`rigorkd run` with the same protocol"
-            lines.append(
-                f"  nothing is running; {how} resumes" + (f" (last checkpoint {since})" if since else "")
-            )
+            said = [f"last checkpoint {since}"] * bool(since) + [_AS_MADE] * bool(self.resume)
+            lines.append(f"  nothing is running; {how} resumes" + f" ({'; '.join(said)})" * bool(said))
             if self.seeds_left:
                 left = listed_seeds(self.seeds_left)
                 lines.append(
@@ -179,9 +178,11 @@ class Status:
         """How failed runs are tried again: `run` refuses while finished ones are stale."""
         retry = f"`{self.resume or 'rigorkd run …'} --retry-failed"
         if self.stale:
-            return f"{retry} --retrain-stale` tries them again, and trains again what is stale"
+            both = f"{retry} --retrain-stale` tries them again, and trains again what is stale"
+            return both + f" ({_AS_MADE})" * bool(self.resume)
         mended = once_mended(self.runs["done"] if self.own_code else 0)
-        return f"{retry}` tries them again" + (f"; {mended}" if mended else "")
+        told = [f"{retry}` tries them again" + f" ({_AS_MADE})" * bool(self.resume)]
+        return "; ".join([*told, mended] if mended else told)
 
     def _ago(self, runs: Iterable[str]) -> str:
         """`12 s ago`, or `5 s to 48 s ago` where runs differ; empty without any checkpoint."""
@@ -259,7 +260,7 @@ def study_status(folder: Path, liveness: Liveness | None = None) -> Status:
         submitted=_submitted(study, states),
         checkpoints=_checkpoints(study, states),
         removed=taken_out,
-        resume=_resume(info, protocol),
+        resume=_resume(info, protocol, folder),
         seeds_left=left,
         give_up=gives_up(folder, left) if left else "",
         own_code=has_own_code(protocol),
@@ -269,12 +270,19 @@ def study_status(folder: Path, liveness: Liveness | None = None) -> Status:
     )
 
 
-def _resume(info: StudyInfo, protocol: Protocol) -> str:
-    """The command that trains what the study misses and no more; empty where it needs no --seeds."""
-    if set(info.seeds) == set(protocol.seeds):
-        return ""
-    mode = "" if info.mode == MODES[0] else f" --mode {info.mode}"
-    return f"rigorkd run PROTOCOL{' --smoke' * info.smoke}{mode} --seeds {seeds_for_run(info.seeds)}"
+def _resume(info: StudyInfo, protocol: Protocol, folder: Path) -> str:
+    """The command that trains what the study misses and no more; empty where it needs no option.
+
+    It is followed by somebody who has the protocol: what it leaves out would lead to another study.
+    """
+    options = " --smoke" * info.smoke
+    options += "" if info.mode == MODES[0] else f" --mode {info.mode}"
+    parent = folder.parent if folder.name else folder.absolute().parent
+    if parent.absolute() != Path("results").absolute():
+        options += f" --results {shlex.quote(str(parent))}"
+    if set(info.seeds) != set(protocol.seeds):
+        options += f" --seeds {seeds_for_run(info.seeds)}"
+    return f"rigorkd run PROTOCOL{options}" if options else ""
 
 
 def gives_up(folder: Path, seeds: tuple[int, ...]) -> str:
@@ -289,6 +297,8 @@ def then_exploratory(command: str) -> str:
 
 
 _WITH_REASON = " --because WHY"
+_AS_MADE = "with the --set and --study that made this study, if any did"
+"""What a study cannot tell of itself: without them a variant's seeds would go to another study."""
 
 
 def _checkpoints(study: StudyFolder, states: RunStates) -> dict[str, float]:

@@ -57,7 +57,8 @@ MOST_RUNS = 100_000
 @dataclass(frozen=True)
 class StudyInfo:
     """`study.json` as read. `protocols` are the hashes of the texts run into the study, oldest first, and
-    `protocol_times` when each was.
+    `protocol_times` when each was. `planned_time` is when the plan was written: when the study was `created`,
+    or later where nothing had come of an earlier one.
 
     `planned_seeds` are those that the latest `run` before any look asked for; version 0.1 noted none, and all
     of `seeds` were. `numerics` are those that the study began with; version 0.1 noted none, and all were 1.
@@ -84,6 +85,7 @@ class StudyInfo:
     settled: int | None = None
     shape: tuple[int, int] | None = None
     protocol_times: tuple[str, ...] = ()
+    planned_time: str = ""
 
     @property
     def newer(self) -> str:
@@ -150,6 +152,7 @@ def read_info(folder: Path) -> StudyInfo:
             created=document["created"],
             planned=Analysis.model_validate(_tuples(document["planned"]["analysis"])),
             protocols=tuple(entry["sha256"] for entry in document["protocols"]),
+            planned_time=document["planned"].get("time") or document["created"],
             protocol_times=tuple(str(entry.get("time", "")) for entry in document["protocols"]),
             seeds=tuple(document["seeds"]),
             start_files={path: StartFile(None, sha256) for path, sha256 in document["start_files"].items()},
@@ -181,6 +184,8 @@ def _wrong(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"mode is none of {', '.join(MODES)}"
     if not all(isinstance(document.get(name, ""), str) for name in ("created", "version")):
         yield "created or version is no text"
+    if not isinstance(document["planned"].get("time", ""), str):
+        yield "the time of the plan is no text"
     protocols, seeds = document["protocols"], document["seeds"]
     planned = document.get("planned_seeds", [])
     if not protocols or not all(is_digest(entry["sha256"]) for entry in protocols):

@@ -134,11 +134,14 @@ class Latency:
 class Provenance:
     """Where the records of a study come from; every tuple lists the distinct values, sorted.
 
+    `planned` is when the plan was written that counts, which may be after the study was `created`.
+
     `of_commands`: the user's commands trained some of the runs, and what those share, imported or would give
     again nobody noted. `beside` are the files that the protocol needs, with what is known of each.
     """
 
     created: str
+    planned: str
     finished_first: str
     finished_last: str
     mode: str

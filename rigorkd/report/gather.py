@@ -222,6 +222,7 @@ def _provenance(folder: Path, records: list[Record]) -> Provenance:
     finished = sorted(str(item["finished"]) for item in fields if item.get("finished"))
     return Provenance(
         created=info.created,
+        planned=info.planned_time,
         finished_first=finished[0] if finished else "",
         finished_last=finished[-1] if finished else "",
         mode=info.mode,

@@ -307,10 +307,7 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
         line = f"{titled_family(family)} ({status}): {which} inconclusive: {unfit}."
     elif not found and not tested:
         which = f"none of {total} can" if family.size > 1 else f"the one {noun} cannot"
-        why = "one seed has no spread to test against"
-        if any(c.n > 1 for c in family.comparisons):
-            why = "two seeds or more that differ are needed"
-        line = f"{titled_family(family)} ({status}): {which} be tested: {why}."
+        line = f"{titled_family(family)} ({status}): {which} be tested: {_why_untested(family)}."
     elif not found:
         nothing = "difference" if pairs else noun
         of = f", of {tested} tested" if family.size > 1 else ""
@@ -343,6 +340,23 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
                 text += f"{'is' if len(lost) == 1 else 'are'} inconclusive"
         lines.append(text + ".")
     return lines
+
+
+def _why_untested(family: Family) -> str:
+    """What keeps every comparison of a family from a test; of runs that are not paired, n is of a cell."""
+    seeds = {c.n for c in family.comparisons}
+    if max(seeds) > 1:
+        return "two seeds or more that differ are needed"
+    lone = "one seed has no spread to test against"
+    if 0 not in seeds:
+        return lone
+    if is_unpaired(family):
+        none = f"some of {'their' if family.size > 1 else 'its'} cells have no run"
+    elif seeds == {0}:
+        none = "no seed has all " + ("the cells of any" if family.size > 1 else "its cells")
+    else:
+        none = f"no seed has all the cells of {sum(c.n == 0 for c in family.comparisons)} of them"
+    return f"{none}, and {lone}" if 1 in seeds else none
 
 
 def _for_collapses(family: Family) -> str:

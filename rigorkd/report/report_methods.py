@@ -77,14 +77,25 @@ def planned(evidence: Evidence) -> Section:
         )
     blocks = [Prose(tuple(lines), bullets=True)]
     if evidence.provenance is not None:
-        text = (
-            f"The plan was written into the study at its first run, {_minute(evidence.provenance.created)}."
-        )
+        text = _when_planned(evidence.provenance)
         if len(evidence.provenance.protocol_hashes) > 1:
             versions = count(len(evidence.provenance.protocol_hashes), "version")
             text += f" The protocol has {versions}; what later ones added to the analysis is exploratory."
         blocks.append(Prose((Said(text),)))
     return Section("Planned and exploratory", tuple(blocks), "planned")
+
+
+def _when_planned(found: Provenance) -> str:
+    """When the plan was fixed: what a first run of which nothing came had planned, a later one replaced."""
+    if found.planned == found.created:
+        return f"The plan was written into the study at its first run, {_minute(found.created)}."
+    before = ""
+    if found.planned <= found.finished_first:
+        before = f", before the first of its runs finished, {_minute(found.finished_first)}"
+    return (
+        f"The plan was written into the study on {_minute(found.planned)}{before}. The study had begun on "
+        f"{_minute(found.created)}."
+    )
 
 
 def methods(analysis: Analysis) -> Section:

@@ -160,3 +160,12 @@ def test_what_cannot_be_read_beside_a_study_stops_nothing_in_it() -> None:
     asked("plan", "winner.yaml")
     asked("run", "winner.yaml", "-q")
     assert planned(judged("winner")) == {True}
+
+
+def test_plan_warns_of_what_the_engine_has_shown_once(finished: Path) -> None:
+    """A warning among notes is called a warning, and no note as well."""
+    shutil.copytree(finished, ".", dirs_exist_ok=True)
+    asked("analyze", "tiny")
+    text = " ".join(asked("plan", "tiny.yaml", "--study", "again").output.split())
+    assert f" warning: {AGAIN}tiny: " in text
+    assert "note: warning:" not in text

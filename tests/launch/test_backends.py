@@ -71,8 +71,9 @@ def test_the_page_s_backend_trains_the_bytes_of_the_local_one(
     done = run("--backend", f"shell:{sys.executable} -m", "--wait")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "tiny: 1 runs handed over\nwaiting for the jobs" in done.stdout
+    again = f"tiny.yaml --seeds 1 --device cpu --backend 'shell:{sys.executable} -m' --wait"
     assert (
-        "next: rigorkd run tiny.yaml, for what --only left out; then rigorkd analyze results/tiny"
+        f"next: rigorkd run {again}, for what --only left out; then rigorkd analyze results/tiny"
         in done.stdout
     )
     for name in PRODUCT:

@@ -149,13 +149,19 @@ def test_a_smoke_launch_that_starts_comes_after_a_study_that_runs(made: Made) ->
             assert default_study(running.parent, begun=False)[0] == running
 
 
-def test_missing_runs_are_said_with_the_command_that_trains_them(tmp_path: Path) -> None:
+AS_MADE = "with the --set and --study that made this study, if any did"
+
+
+def test_missing_runs_are_said_with_the_command_that_trains_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A trial at seed 0, of a protocol that asks for others or for more."""
+    monkeypatch.chdir(tmp_path)
     text = PROTOCOL.replace("seeds: 4", "seeds: [1, 2, 3]")
     study = make(tmp_path, seeds=(0,), text=text, train=lambda run: "baseline" in run or "teacher" in run)
     lines = study_status(study).text().splitlines()
     assert lines[1:] == [
-        "  nothing is running; `rigorkd run PROTOCOL --seeds 1` resumes",
+        f"  nothing is running; `rigorkd run PROTOCOL --seeds 1` resumes ({AS_MADE})",
         "  3 seeds of the protocol (1:4) no run has asked for yet: `rigorkd run` without --seeds trains all"
         " of them",
     ]
@@ -163,7 +169,7 @@ def test_missing_runs_are_said_with_the_command_that_trains_them(tmp_path: Path)
     assert study_status(study).document()["seeds_left"] == [0]
     lines = study_status(study).text().splitlines()
     assert lines[1:] == [
-        "  nothing is running; `rigorkd run PROTOCOL --seeds 4` resumes",
+        f"  nothing is running; `rigorkd run PROTOCOL --seeds 4` resumes ({AS_MADE})",
         "  what is missing at seeds 0:1 the latest `rigorkd run` did not ask for: `rigorkd remove "
         f"{study} --seeds 0:1` gives these seeds up",
     ]
@@ -174,7 +180,10 @@ def test_missing_runs_are_said_with_the_command_that_trains_them(tmp_path: Path)
     assert study_status(study).runs["missing"] == 0
 
 
-def test_a_finished_trial_misses_nothing_and_says_what_its_protocol_asks_for(tmp_path: Path) -> None:
+def test_a_finished_trial_misses_nothing_and_says_what_its_protocol_asks_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     study = make(tmp_path, seeds=(0,))
     found = study_status(study)
     assert (found.resume, found.seeds_left, found.seeds_ahead) == (

@@ -203,6 +203,7 @@ STUDIES: list[tuple[str, Harm, str]] = [
     ("mode", having(mode="best"), "mode is none of"),
     ("created", having(created=5), "created or version"),
     ("version", having(version=[1]), "created or version"),
+    ("time", having(planned={"time": 5, "analysis": {}}), "the time of the plan"),
     ("no protocol", having(protocols=[]), "protocols names no texts"),
     ("protocol elsewhere", having(protocols=[{"sha256": "../../../secret"}]), "protocols names no texts"),
     ("protocols", having(protocols={"sha256": 1}), "damaged"),
