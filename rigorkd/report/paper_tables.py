@@ -266,7 +266,9 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
         raise InputError(
             "this table needs cells that differ in T or alpha, and there are none"
             + (f" in the group {group!r}" if group else ""),
-            hint="a grid such as `kd: [{T: [2, 4, 6], alpha: 0.5}, {T: 4, alpha: [0.3, 0.5, 0.7]}]` has them",
+            hint="a grid such as `kd: [{T: [2, 4, 6], alpha: 0.5}, {T: 4, alpha: [0.3, 0.5, 0.7]}]` has them"
+            if evidence.provenance is not None
+            else "of a table they are those whose columns are called T, tau, temperature or alpha, say",
         )
     analysis, say = evidence.analysis, Numbers(evidence.analysis)
     gains = {c.a: c for c in evidence.gains()}

@@ -74,3 +74,16 @@ def test_the_section_on_settings_names_the_factors_that_vary(tmp_path: Path) -> 
     assert "Does T matter at all?" in text
     assert ">Temperature<" in text
     assert "Temperature and α" not in text
+
+
+def test_a_table_without_settings_is_told_what_columns_they_are(tmp_path: Path) -> None:
+    """Not how a protocol writes a grid, of which a table has none."""
+    path = write(tmp_path, "tau")
+    path.write_text(
+        "".join(line for line in path.read_text().splitlines(keepends=True) if ",KD," not in line)
+    )
+    words = ["table", str(path), "--metric", "acc", "--baseline", "scratch", "--layout", "ablation"]
+    done = CliRunner().invoke(cli, words, catch_exceptions=False)
+    assert done.exit_code == 2
+    assert "columns are called T, tau, temperature or alpha" in done.stderr
+    assert "kd: [" not in done.stderr
