@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from rigorkd.cli.main import cli
+from rigorkd.errors import InputError
 
 MEANS = {"scratch": 70.0, "KD": 72.0, "AT": 71.5}
 COLUMNS = ("data", "student_net", "approach", "tau", "rng_seed", "acc")
@@ -83,7 +84,7 @@ def test_a_table_without_settings_is_told_what_columns_they_are(tmp_path: Path) 
         "".join(line for line in path.read_text().splitlines(keepends=True) if ",KD," not in line)
     )
     words = ["table", str(path), "--metric", "acc", "--baseline", "scratch", "--layout", "ablation"]
-    done = CliRunner().invoke(cli, words, catch_exceptions=False)
-    assert done.exit_code == 2
-    assert "columns are called T, tau, temperature or alpha" in done.stderr
-    assert "kd: [" not in done.stderr
+    with pytest.raises(InputError) as told:
+        CliRunner().invoke(cli, words, catch_exceptions=False)
+    assert "columns are called T, tau, temperature or alpha" in told.value.hint
+    assert "kd: [" not in told.value.hint
