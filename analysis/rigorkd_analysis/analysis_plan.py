@@ -173,6 +173,8 @@ class Plan:
             the order in which they were added; `looks_before_added` are those that came before that.
         seeds_of_looks: which seeds looks at so many were at, where these are not the first ones;
             `metrics_of_looks` by which other metrics they were.
+        order: seeds in the order in which looks met them first, which is that of the anytime-valid test; all
+            others come after these in the order of their numbers.
         sequential: judge with the anytime-valid test as well.
         c2: mixture constant of the anytime-valid test.
         selection_seeds: seeds kept for choosing a cell; verdicts then use the other seeds alone.
@@ -223,6 +225,7 @@ class Plan:
     looks_before_added: tuple[tuple[str, tuple[int, ...]], ...] = ()
     seeds_of_looks: tuple[tuple[int, str], ...] = ()
     metrics_of_looks: tuple[tuple[int, str], ...] = ()
+    order: tuple[int, ...] = ()
     diverged_unjudged: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     def __post_init__(self) -> None:

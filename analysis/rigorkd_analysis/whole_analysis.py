@@ -406,8 +406,10 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
             f"{n} diverged {'run' if n == 1 else 'runs'} in "
             f"{_listed(runs.cells[cell] for cell in lone[:6])}: "
             "no comparison that misses one can be better or equivalent"
-            + ", also where its seed is left out"
-            * bool(plan.diverged_unjudged)
+            + ", also where its seed is left out" * bool(plan.diverged_unjudged)
+            # of a study its looks tell which are fresh
+            + ": fresh are seeds numbered above all of these, three or more"
+            * bool(plan.diverged_unjudged and not plan.conditioned_on)
         )
     out += _without_spread(runs, question.goal)
     if question.repeated_look:

@@ -42,7 +42,15 @@ class Growth:
         if self.unpaired:
             return alone
         sequential = f"`{analyze} --sequential`, at any time"
-        return f"{alone}, as the first look at them; or {sequential}" if len(self.fresh) > 1 else sequential
+        if len(self.fresh) < 2:
+            return sequential
+        first = f"{alone}, as the first look at them"
+        # of two seeds an interval is 13 standard errors wide to either side
+        return (
+            f"{first}; or {sequential}"
+            if len(self.fresh) > 2
+            else f"{sequential}; or {first} (two seeds show little)"
+        )
 
     def spends(self, study: str = "") -> str:
         """What takes the way of the new seeds alone away; "" where that is none."""

@@ -525,7 +525,7 @@ def _sequential_caption(analysis: Analysis, found: Sequential, say: MetricNumber
         *[f"averaged over {averaged_over(f)}" for f in families if any(c.settings for c in f.comparisons)],
         *dict.fromkeys(others),
         f"anytime-valid t (mixture of precision c² = {found.c2:g}), at α over each family's size, "
-        "valid while seeds are added one by one in their order, and frozen when first decided",
+        f"valid while seeds are added one by one, {found.in_order}, and frozen when first decided",
         "planned before the results were seen"
         if found.planned
         else f"exploratory: {why_exploratory(*families)}",

@@ -64,7 +64,9 @@ def _not_valid(result: Compared) -> tuple[str, ...]:
     ]
     reasons = dict.fromkeys(one.not_valid for one in everything if one.not_valid)
     unfit = sum(one.not_valid is not None for one in everything)
-    which = "no verdict is" if unfit == len(everything) else f"{unfit} of {len(everything)} verdicts are not"
+    which = (
+        "no verdict here is" if unfit == len(everything) else f"{unfit} of {len(everything)} verdicts are not"
+    )
     return tuple(f"{reason}: {which} valid." for reason in reasons)
 
 

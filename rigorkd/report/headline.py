@@ -461,7 +461,10 @@ def _still_missing(
             by = "one by one under the sequential verdicts"
         by += " for what was planned" if 0 < len(judged) < len(every) else ""
         by += _in_all(analysis, judged)
-        lines.append(f"{text}; seeds are added {ways_to_add(analysis, by, 'fresh ones alone (--seeds)')}.")
+        above = ", numbered above these," * (analysis.of_table and bool(judged))  # they count in that order
+        lines.append(
+            f"{text}; seeds{above} are added {ways_to_add(analysis, by, 'fresh ones alone (--seeds)')}."
+        )
     return lines
 
 

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from rigorkd_analysis.analysis_plan import Contrast, Correction, Pair, Plan, named_by
 from rigorkd_analysis.likeness import says_on_what
 from rigorkd_analysis.paper_sentences import with_cautions
 from rigorkd_analysis.results import Analysis, Best, Family, Pick, Secondary
-from rigorkd_analysis.runs import chosen_on_test
+from rigorkd_analysis.runs import chosen_on_test, seed_of
 from rigorkd_analysis.sanity import AT_CHANCE, UNTRAINED
 from rigorkd_analysis.stats.selection import among
 from rigorkd_analysis.table_error import TableError
@@ -197,6 +198,7 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
 
         result = analyze(found.table, plan, study=found.name, predictions=predictions if read else None)
     notes = (*_other_metrics(found, result.metric), *_lost(lost))
+    notes += _out_of_order(found) if plan.sequential else ()
     notes += found.other_items
     told = _with_cautions(result, found)
     said = {text for family in told.families for c in family.comparisons for text in c.warnings}
@@ -440,6 +442,18 @@ def _before_the_end(found: Source) -> tuple[str, ...]:
     return (
         f"{INTERIM}{complete} {'is' if found.complete_seeds == 1 else 'are'} complete, as --interim asks; "
         f"{missing}, so that no fixed-n verdict of all of them will be valid",
+    )
+
+
+def _out_of_order(found: Source) -> tuple[str, ...]:
+    """That the seeds of a table, which knows of no looks, stand there in another order than they count."""
+    there = [seed for seed in dict.fromkeys(map(seed_of, found.table["seed"])) if seed is not None]
+    behind = [f"{later} stands behind {before}" for before, later in pairwise(there) if later < before]
+    if found.folder is not None or not behind:
+        return ()
+    return (
+        f"seeds count in the order of their numbers, not in that of the file, where {behind[0]}: those that "
+        "were run later need higher numbers, or a sequential verdict of before may be undone",
     )
 
 

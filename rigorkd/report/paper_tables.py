@@ -125,8 +125,10 @@ def _side_by_side(evidence: Evidence, group: str | None) -> list[tuple[CellFacts
 def _overall(evidence: Evidence, group: str | None) -> Table:
     pairs = _side_by_side(evidence, group)
     models: list[CellFacts] = list(evidence.teachers)
-    for distilled, baseline, _ in pairs:
-        models += [cell for cell in (baseline, distilled) if cell not in models]
+    together = dict.fromkeys(baseline.cell for _, baseline, _ in pairs)  # rows stand below their baseline
+    for first in together:
+        for distilled, baseline, _ in (pair for pair in pairs if pair[1].cell == first):
+            models += [cell for cell in (baseline, distilled) if cell not in models]
     gains = {distilled.cell: comparison for distilled, _, comparison in pairs}
     rows_of = set(gains)
     metric = evidence.analysis.metric
@@ -467,8 +469,8 @@ def _average_row(
     under = [evidence.facts(cell) for cell, weight in c.weights.items() if weight < 0]
     baseline = mean_std(under[0], evidence.analysis.metric, evidence) if len(under) == 1 else MISSING
     led_by, own = names
-    row: list[Entry] = [*row_parts.leads(over, led_by)]
-    row += [*(row_parts.shared(over, name) or MISSING for name in own), _label(c, over), baseline, MISSING]
+    told = [*row_parts.leads(over, led_by), *(row_parts.shared(over, name) or MISSING for name in own)]
+    row: list[Entry] = [*told, row_parts.beside(_label(c, over), told), baseline, MISSING]
     row += _tested(c, Numbers(evidence.analysis), evidence, among)
     return [*row, *[MISSING] * (width - len(row))]
 

@@ -72,6 +72,13 @@ def _undated(cell: CellFacts) -> str:
     return cell.student if cell.data else cell.block
 
 
+def beside(name: str, told: Sequence[str]) -> str:
+    """The name of an average without the parts that its row tells already: `KD: average of 3 (T)`."""
+    head, sign, rest = name.partition(": ")
+    parts = [part for part in head.split("/") if part not in told]
+    return "/".join(parts) + sign + rest if parts else name
+
+
 def shared(cells: Sequence[CellFacts], column: str) -> str:
     """The value that all of these cells have of a column, "" where they differ."""
     values = {cell.settings.get(column, "") for cell in cells}

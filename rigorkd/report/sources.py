@@ -100,6 +100,8 @@ class Source:
         told = tuple((n, "; ".join(seeds)) for n, seeds in named.items() if any(seeds.values()))
         others = tuple((n, " and ".join(metrics)) for n, metrics in by.items() if metric not in metrics)
 
+        judged = self.judged_seeds
+        order = dict.fromkeys(seed for look in looks for seed in sorted(judged.intersection(look.seeds)))
         there = set(self.table["cell"])
         appeared = sorted(self.appeared, key=lambda item: item[1])
         later = tuple((cell, met(time)) for cell, time in appeared if cell in there)
@@ -111,6 +113,7 @@ class Source:
             looks_before_added=before,
             seeds_of_looks=told,
             metrics_of_looks=others,
+            order=tuple(order),
         )
 
     def shown_before(self) -> tuple[Elsewhere, ...]:

@@ -159,7 +159,7 @@ def test_a_comparison_with_another_study_says_so_first(made, tmp_path, monkeypat
     monkeypatch.setattr("sys.argv", ["rigorkd", "compare", str(source.folder), str(other), "--sesoi", "0.5"])
     main()
     said = capsys.readouterr().out.replace("\n", " ")
-    assert said.startswith(f"{source.name}: {WHY}: no verdict is valid.")
+    assert said.startswith(f"{source.name}: {WHY}: no verdict here is valid.")
     assert "the studies differ" not in said
     assert "the studies agree" not in said
 

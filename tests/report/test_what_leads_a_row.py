@@ -50,6 +50,22 @@ def test_a_data_set_stands_under_its_own_heading(tmp_path: Path, layout: str) ->
     assert {row[1] for row in rows} == {"resnet8x4", "vgg8"}
 
 
+def test_rows_stand_below_their_baseline_and_say_each_part_once(tmp_path: Path) -> None:
+    """Also where the data set comes last in a cell's name."""
+    path = write(tmp_path)
+    cell = ("--cell", "student_net,approach,tau,data")
+    _, rows = heads(path, "overall", *cell)
+    of = [row[1].rpartition("/")[2].partition("-T")[0] for row in rows]
+    assert len(of) == 16
+    assert [of.index(one) for one in dict.fromkeys(of)] == [0, 4]
+    assert [row[-1] for row in rows].count("") == 4
+    for at, row in enumerate(rows):
+        assert (row[-1] == "") == (at % 4 == 0)
+    heading, rows = heads(path, "gains", *cell)
+    averages = [row[heading.index("method")] for row in rows if "average" in "".join(row)]
+    assert averages == ["KD: average of 2 (T)"] * 4
+
+
 @pytest.mark.parametrize("layout", ["gains", "overall", "ablation"])
 def test_where_no_student_is_known_none_is_named(tmp_path: Path, layout: str) -> None:
     for more in ((), ("--average", "student_net")):

@@ -5,7 +5,9 @@ The anytime-valid t statistic of Wang and Ramdas (arXiv 2310.03722), S = Σd, V 
     log E_n = ½·log(c²/(n + c²)) − (n/2)·log(1 − S²/((n + c²)·V)),   reject when E_n ≥ m/α
 
 A verdict is frozen at its first crossing: of the few false ones most would be taken back later. Seeds count
-in ascending order. The price of stopping at will is an interval about twice as wide at n = 5.
+in the order in which analyses met them, else in ascending order: one that came later, whatever its number,
+undoes nothing that was decided before. The price of stopping at will is an interval about twice as wide at
+n = 5.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from rigorkd_analysis.questions import (
 from rigorkd_analysis.stats.moments import NOISE, Floats
 from rigorkd_analysis.stats.sample_size import MAX_SEEDS, nct_cdf
 from rigorkd_analysis.verdicts import Verdict, directed
-from rigorkd_analysis.wording import p_text, percent_text
+from rigorkd_analysis.wording import p_text, percent_text, seeds_listed
 
 
 @dataclass(frozen=True)
@@ -57,17 +59,28 @@ class SequentialComparison:
 
 @dataclass(frozen=True)
 class Sequential:
-    """The anytime-valid analysis of every planned comparison, or of all where none is planned."""
+    """The anytime-valid analysis of every planned comparison, or of all where none is planned.
+
+    `order` are the seeds as they count.
+    """
 
     c2: float
     size: int
     decided: bool
     comparisons: tuple[SequentialComparison, ...]
+    order: tuple[int, ...] = ()
 
     @property
     def planned(self) -> bool:
         """Whether all of them were planned: either all are or none is."""
         return all(comparison.planned for comparison in self.comparisons)
+
+    @property
+    def in_order(self) -> str:
+        """In what order seeds count."""
+        if list(self.order) == sorted(self.order):
+            return "in the order of their numbers"
+        return f"in the order of the analyses that met them ({seeds_listed(self.order)})"
 
 
 LOST = "undecided, since runs diverged"
@@ -163,15 +176,24 @@ def judged_in_sequence(planned: bool, of_all: Iterable[bool]) -> bool:
 
 def sequential_analysis(question: Question, families: Sequence[Asked]) -> Sequential:
     """Judge the families that `judged_in_sequence` names."""
+    seeds = [int(seed) for seed in question.runs.seeds]
+    met = {seed: at for at, seed in enumerate(question.plan.order)}
+    order = sorted(range(len(seeds)), key=lambda at: (met.get(seeds[at], len(met)), seeds[at]))
     out = [
-        _judge(question, family, part, where)
+        _judge(question, family, part, where, order)
         for family in families
         if judged_in_sequence(family.planned, (one.planned for one in families))
         for part, where in zip(family.members, family.conditions, strict=True)
     ]
     judged = [comparison for comparison in out if comparison.n > 0]  # cells left out of a run decide nothing
     decided = bool(judged) and all(comparison.decided_at is not None for comparison in judged)
-    return Sequential(c2=question.plan.c2, size=len(out), decided=decided, comparisons=tuple(out))
+    return Sequential(
+        c2=question.plan.c2,
+        size=len(out),
+        decided=decided,
+        comparisons=tuple(out),
+        order=tuple(seeds[at] for at in order),
+    )
 
 
 @dataclass(frozen=True)
@@ -189,11 +211,14 @@ class _Path:
         return cls(log_e(d, c2), low, high, np.cumsum(d) / np.arange(1, d.size + 1))
 
 
-def _judge(question: Question, family: Asked, part: Hypothesis, where: str) -> SequentialComparison:
+def _judge(
+    question: Question, family: Asked, part: Hypothesis, where: str, order: Sequence[int]
+) -> SequentialComparison:
     runs, plan, m = question.runs, question.plan, family.m
     members = part.members if isinstance(part, Conjunction) else (part,)
     rows = differences(runs, members)
     same = no_spread(runs, members, rows)
+    rows = rows[:, order]
     rows = rows[:, ~np.isnan(rows).any(axis=0)]
     n = rows.shape[1]
     cells = part.cells
