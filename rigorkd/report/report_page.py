@@ -177,7 +177,7 @@ def _short(evidence: Evidence) -> str:
     if reasons and None not in reasons:
         return f"Not shown: {'; '.join(sorted(map(str, reasons)))}."
     better, little = found[Verdict.BETTER], found[Verdict.BETTER_NEGLIGIBLE]
-    worse = found[Verdict.WORSE] + found[Verdict.WORSE_NEGLIGIBLE]
+    worse, hardly = found[Verdict.WORSE], found[Verdict.WORSE_NEGLIGIBLE]
     if not total:
         return ""
 
@@ -200,6 +200,9 @@ def _short(evidence: Evidence) -> str:
         parts = [f"{no} for {of(1) if total == 1 else f'any of {total} {noun}s'}"]
     if worse:
         parts.append("it is worse" if total == 1 else f"{worse} {'is' if worse == 1 else 'are'} worse")
+    if hardly:
+        who = "it is" if total == 1 else f"{hardly} {'is' if hardly == 1 else 'are'}"
+        parts.append(f"{who} worse by too little to matter")
     if equal:
         parts.append(f"{equal} {'is' if equal == 1 else 'are'} shown to be equivalent")
     return "; ".join(parts) + "."
@@ -291,6 +294,7 @@ def _with_fold(title: str, found: Sequence[_Finding]) -> tuple[Block, ...]:
 def _findings(analysis: Analysis) -> tuple[_Finding, ...]:
     """What a paper may say: every finding, and the gains taken together."""
     out: dict[str, _Finding] = {}  # an unnamed contrast may say what a gain says
+    together: dict[str, _Finding] = {}  # last: it points to the verdict that is the answer
     for at, one in sequential_answers(analysis).values():  # which say themselves that they are exploratory
         if one.decided_at is not None:
             said = Said(one.says, f"sequential/comparisons/{at}/says", strong=True)
@@ -306,8 +310,8 @@ def _findings(analysis: Analysis) -> tuple[_Finding, ...]:
         for place, whole in family.together.items():
             if whole.alike and whole.not_valid is None and not not_valid(family):
                 said = Said(whole.says, f"families/{at}/{place}/says", lead=TOGETHER)
-                out.setdefault(whole.says, _Finding(said, "of gains together"))
-    return tuple(out.values())
+                together.setdefault(whole.says, _Finding(said, "of gains together"))
+    return (*out.values(), *together.values())
 
 
 def _open(analysis: Analysis) -> tuple[_Finding, ...]:

@@ -205,7 +205,7 @@ def test_added_gains_stand_beside_the_planned_ones_everywhere():
         ),
         (
             ((-1.0, -1.1, -1.0, -1.05, -0.95), (-0.1, -0.12, -0.1, -0.11, -0.1)),
-            "Not shown for any of 2 cells; 2 are worse.",
+            "Not shown for any of 2 cells; 1 is worse; 1 is worse by too little to matter.",
         ),
     ],
 )
