@@ -50,7 +50,7 @@ margin_option = click.option(
     "--seeds",
     metavar="SEEDS",
     callback=lambda _context, _option, text: parsed_seeds(text),
-    help="Judge these seeds alone, such as 5:8.",
+    help="Judge these seeds alone, such as 5:8 for 5, 6, 7.",
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 @results_option

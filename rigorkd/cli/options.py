@@ -73,7 +73,7 @@ _QUESTION = (
         "--seeds",
         metavar="SEEDS",
         callback=lambda _context, _option, text: parsed_seeds(text),
-        help="Judge these seeds alone, such as 5:8: those that no look has seen stay valid.",
+        help="Judge these seeds alone, such as 5:8 for 5, 6, 7: those that no look has seen stay valid.",
     ),
     interim_option,
     click.option("--alpha", type=float, help="Error rate over a family  [default: 0.05]"),

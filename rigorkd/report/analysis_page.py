@@ -496,7 +496,11 @@ def sequential_table(
 def sequential_page(analysis: Analysis, found: Sequential) -> Page:
     """The sequential verdicts alone, as a table for a paper: after a look they are what holds."""
     table = sequential_table(analysis, found, Numbers(analysis))
-    caption = caption_under_conditions(analysis, table.caption)
+    methods = {cell.cell: cell.method for cell in analysis.cells}
+    judged = {item.name for item in found.comparisons}
+    gains = (c for f in analysis.families if f.name in GAINS for c in f.comparisons if c.name in judged)
+    tuned = sentence_of(tuning_in_brief(analysis, {methods.get(c.a or "") or "" for c in gains}))
+    caption = caption_under_conditions(analysis, table.caption + tuned)
     return Page(
         blocks=(replace(table, title=titled(table.title, analysis.warnings), caption=caption, dense=True),)
     )

@@ -54,6 +54,27 @@ def test_a_mean_of_gains_is_decided_as_the_verdict_on_that_mean(table: Path, cor
         assert f"adjusted p over all 3 methods = {asked_for['p_adjusted']:.3g}: " in note["says"]
 
 
+def test_directions_are_counted_at_the_seeds_that_all_settings_have(table: Path, tmp_path: Path) -> None:
+    """Rows beside the note are over more seeds, at which one may point the other way."""
+    says = {method: one["says"] for method, one in by_method(document("analyze", table, *ASKED)).items()}
+    assert "over 4 seeds at which all have a run, for these very settings)" in says["FitNet"]
+    assert "over 4 seeds at which every run converged, for these very settings)" in says["AttnAlign"]
+    for method in ("FitNet", "AttnAlign"):
+        assert re.search("; at these seeds [0-4] of 4 points? the way of the goal", says[method])
+    whole = by_method(document("analyze", runs(tmp_path, whole=True), *ASKED))["FitNet"]["says"]
+    assert "over 5 seeds, for these very settings)" in whole
+    assert "at these seeds" not in whole
+
+
+def test_the_sequential_layout_says_that_tuning_was_unequal(table: Path) -> None:
+    for layout in ("gains", "sequential"):
+        caption = said("table", table, *ASKED, "--layout", layout, "--format", "latex")
+        told = "Tuning was unequal (KD was tried at several settings, the baseline at one): claim the average"
+        assert caption.count(told) == 1, layout
+    pairs = said("table", table, *ASKED, "--layout", "sequential", "--without", "KD")
+    assert "Tuning was unequal" not in pairs
+
+
 @pytest.mark.parametrize("form", [("--all",), ("--format", "markdown"), ("--format", "latex")])
 def test_every_page_says_by_what_it_is_decided(table: Path, form: tuple[str, ...]) -> None:
     text = said("analyze", table, *ASKED, *form)

@@ -483,7 +483,7 @@ def consistency(
     gaining = [a for a, _ in _pairs(gains)]
     kinds = {tuple(runs.text(column, cell) for column in on_what(runs)) for cell in gaining}
     d = differences(runs, gains)
-    m = d.shape[0]
+    m, most = d.shape[0], int((~np.isnan(d)).sum(axis=1).max(initial=0))
     d = d[:, ~np.isnan(d).any(axis=0)]
     n = d.shape[1]
     if m < MIN_SETTINGS or n < 2:
@@ -507,7 +507,8 @@ def consistency(
         by = " by Greenhouse–Geisser" * (tested.epsilon is not None and tested.epsilon < 1 - NOISE)
     favourable = int((question.sign * per_setting > 0).sum())
     diverged = runs.lost([cell for gain in gains for cell in gain.cells]).any()
-    seeds = f"{n} seeds at which every run converged" if diverged else f"{n} seeds"
+    seeds = f"{n} seeds" + " at which all have a run" * (n < most)  # the rows beside it may be over more
+    seeds = f"{n} seeds at which every run converged" if diverged else seeds
     together = f" of all {methods} methods" if alpha < question.plan.alpha else ""
     interval = f"{percent_text(1 - question.plan.alpha)} CI{together} {say.interval(low, high)} over {seeds}"
     interval += ", for these very settings"
@@ -545,7 +546,7 @@ def consistency(
         f"Over the {m} settings{of} the gain{whose} in {say.words} averages "
         f"{say.number(mean, True)}{say.unit}"
         + "".join(f" {condition}" for condition in where)
-        + f" ({interval}){no_gain}; "
+        + f" ({interval}){no_gain}; {'at these seeds ' * (n < most)}"
         f"{favourable} of {m} {'points' if favourable == 1 else 'point'} the way of the goal"
     )
     if p is not None:

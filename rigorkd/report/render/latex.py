@@ -163,7 +163,7 @@ def _table(table: Table, banner: str, labels: set[str]) -> _Made:
     )
     small = (
         f"% tab:{label}: letters of about {grid.letters:.0f} pt in a line of {LINE:.0f} pt; larger in table* "
-        "of two columns, or in sidewaystable (package rotating)"
+        "of two columns, or in sidewaystable, there sidewaystable* (package rotating)"
         if grid.letters < LEAST
         else ""
     )
