@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from rigorkd.text import count, in_yaml, nearest
+from rigorkd.text import count, in_yaml, is_float, nearest, some_of
 
 M = TypeVar("M", bound=BaseModel)
 Path = tuple[str | int, ...]
@@ -154,7 +154,8 @@ def from_validation(
                 _part_elsewhere(path, details["input"])
                 or (not at_top and _beside(path, models))
                 or _ELSEWHERE.get(str(path[-1]))
-                or _home(model, path)
+                or _of_training(models, str(path[-1]), details["input"], home := _home(model, path))
+                or home
             )
             problem = replace(problem, hint=home or problem.hint)
         located = Problem(locate(problem.path), problem.message, problem.hint, problem.at_key)
@@ -250,6 +251,24 @@ def _home(model: type[BaseModel], path: Path) -> str:
             if (inside := [leaf for leaf in _leaves(info.annotation) if _is_model(leaf)])
         ]
     return ""
+
+
+def _of_training(models: list[Any], key: str, value: Any, home: str) -> str:
+    """How a key of the training is written where single ones are changed, as in a teacher; else empty."""
+    here = _keys(leaf for leaf in models if _is_model(leaf))
+    if "optimizer" not in here:
+        return ""
+    if key == "training" and isinstance(value, dict):
+        return f"what stands below training is written here without it: {some_of(list(map(str, value)), 5)}"
+    part = home.partition(" belongs under training.")[2]
+    if part != "optimizer":
+        return f"{key} belongs under {part}, here, too" if part in here else ""
+    name = "sgd" if key in ("momentum", "nesterov") else "adamw"
+    several = isinstance(value, list | tuple)
+    words = list(map(str, value if several else [value]))
+    one = ", ".join(word if is_float(word) else in_yaml(word) for word in words)
+    one = f"[{one}]" if several else one
+    return f"optimizer is written whole here, such as optimizer: {{name: {name}, {key}: {one}}}"
 
 
 def _tagged(model: type[BaseModel], tag: str) -> bool:

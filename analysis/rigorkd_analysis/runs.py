@@ -27,7 +27,13 @@ from rigorkd_analysis.columns import (
     tells,
     text_of,
 )
-from rigorkd_analysis.metric_names import is_accuracy, is_peak_of_test, of_training, on_two_scales
+from rigorkd_analysis.metric_names import (
+    is_accuracy,
+    is_peak_of_test,
+    is_validation,
+    of_training,
+    on_two_scales,
+)
 from rigorkd_analysis.table_error import TableError
 
 if TYPE_CHECKING:
@@ -531,12 +537,19 @@ def is_of_no_new_data(warning: str) -> bool:
     return warning.endswith(_OF_NO_NEW_DATA)
 
 
+def best_of_epochs(metric: str, by: str = "its name") -> str:
+    """The warning of a metric that is the best of many epochs on test data, and by what one knows it."""
+    return f"{metric} is chosen on test data (the best of many epochs, by {by}): {_OF_NO_NEW_DATA[1]}"
+
+
 def chosen_on_test(frame: pd.DataFrame, metric: str) -> list[str]:
     """That values are of the training data, or the best of many on the test images, as far as names tell."""
-    _, peak, training = _OF_NO_NEW_DATA
+    training = _OF_NO_NEW_DATA[2]
     out = [f"{metric} is of training data: {training}"] * len(of_training([metric], map(str, frame)))
-    if is_peak_of_test(metric, map(str, frame.columns)):
-        out.append(f"{metric} is chosen on test data (the best of many epochs, by its name): {peak}")
+    # a study's table has a column of the validation data that may be empty
+    told = [name for name in map(str, frame) if not is_validation(name) or text_of(frame[name]).any()]
+    if is_peak_of_test(metric, told):
+        out.append(best_of_epochs(metric))
     for name in ("select", "selection", "selected_on", "training"):
         if name in frame.columns and any(
             "best_test" in str(value) or str(value).strip().casefold() in ("test", "test_top1", "test_acc")

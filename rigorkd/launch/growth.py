@@ -57,7 +57,8 @@ class Growth:
         if len(self.fresh) < 2 and not self.unpaired:
             return ""
         analyze = f"rigorkd analyze {study}".rstrip()
-        return f"a plain `{analyze}`, or any other that has the new seeds, is their first look and uses it up"
+        looks = f"a plain `{analyze}`, or any other that has the new seeds, is their first look"
+        return f"{looks} and uses it up, as --sequential does"
 
 
 def growth_of(

@@ -26,7 +26,7 @@ from rigorkd.protocol.schema import Contrast, SeedsByRole
 from rigorkd.protocol.trainer import FILLED
 from rigorkd.records.changes import says_giving_up
 from rigorkd.records.command_code import changed_settings, seed_as_a_truth, unseen_arguments, watched
-from rigorkd.records.command_notes import command_notes
+from rigorkd.records.command_notes import best_of_epochs, command_notes
 from rigorkd.records.expected import located
 from rigorkd.records.judged_elsewhere import shown_elsewhere
 from rigorkd.records.layout import StudyFolder
@@ -427,8 +427,20 @@ def protocol_warnings(protocol: Protocol, seeds: tuple[int, ...]) -> list[str]:
     told = (
         *(sesoi_warning(protocol), lone, unseen, seedless, *untold, *half_paths(protocol.cells)),
         *(*_cut_short(protocol.cells), *absent_weights(protocol.cells, folder)),
+        *_best_of_epochs(protocol.cells),
     )
     return [warning for warning in told if warning]
+
+
+def _best_of_epochs(cells: Iterable[Cell]) -> list[str]:
+    """What verdicts will say of a metric that a command chooses on test data, as far as names tell."""
+    return [
+        f"warning: {metric} is the best of many epochs on test data, by its name"
+        + (f" in the results, {key}" if key != metric else "")
+        + ": its values are optimistic, and every claim will say so; read the last epoch's, or one that was "
+        "chosen on validation data"
+        for metric, key in best_of_epochs(cells).items()
+    ]
 
 
 def seeds_warnings(folder: Path, protocol: Protocol, seeds: Collection[int]) -> list[str]:

@@ -14,7 +14,7 @@ from functools import cached_property
 from statistics import StatisticsError, correlation, median
 
 from rigorkd_analysis.analysis_plan import SHARED_INPUTS
-from rigorkd_analysis.metric_names import is_cost
+from rigorkd_analysis.metric_names import is_cost, is_peak_of_test
 
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.cohorts import gain_pairs
@@ -269,3 +269,15 @@ def shared_inputs(protocol: Protocol, records: Iterable[Record]) -> tuple[str, .
     which = ("it" if len(same) == 1 else "them") if bare == same else some_of(bare, 4)
     told = f"{some_of(same, 4)}; no hash covers {which}" if bare else some_of(same, 4)
     return (f"{SHARED_INPUTS}{told.replace(', ', '; ')})",)
+
+
+def best_of_epochs(cells: Iterable[Cell]) -> dict[str, str]:
+    """The metrics that are the best of many epochs on test data by the names that they are read by.
+
+    `acc` is one that is read as `results.best_acc`, where nothing that is read names validation data.
+    """
+    found: dict[str, str] = {}
+    for by in {cell.trainer.trainer: None for cell in cells if cell.trainer and cell.role == "student"}:
+        read = {metric: metric for metric in by.metrics} | by.result.keys
+        found |= {metric: key for metric, key in read.items() if is_peak_of_test(key, read.values())}
+    return found

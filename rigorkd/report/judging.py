@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from rigorkd_analysis.analysis_plan import Contrast, Correction, Pair, Plan, named_by
 from rigorkd_analysis.likeness import says_on_what
+from rigorkd_analysis.metric_names import is_peak
 from rigorkd_analysis.paper_sentences import with_cautions
 from rigorkd_analysis.results import Analysis, Best, Family, Pick, Secondary
-from rigorkd_analysis.runs import chosen_on_test, seed_of
+from rigorkd_analysis.runs import best_of_epochs, chosen_on_test, seed_of
 from rigorkd_analysis.sanity import AT_CHANCE, UNTRAINED
 from rigorkd_analysis.stats.selection import among
 from rigorkd_analysis.table_error import TableError
@@ -176,7 +177,8 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
                 return replace(shown, warnings=(*shown.warnings, *found.warnings, *doubted))
         before = found.shown_before()
         plan = found.with_looks(_as_shown(plan, before))
-        found = replace(found, warnings=(*_before_the_end(found), *found.warnings))
+        peak = _read_from_a_peak(found, plan.metric)
+        found = replace(found, warnings=(*_before_the_end(found), *peak, *found.warnings))
         known = BY_NAME.get(plan.metric or "")
         declared = dict(found.metrics).get(plan.metric or "")
         plan = replace(plan, goal=plan.goal or declared or (known.goal if known else None))
@@ -443,6 +445,14 @@ def _before_the_end(found: Source) -> tuple[str, ...]:
         f"{INTERIM}{complete} {'is' if found.complete_seeds == 1 else 'are'} complete, as --interim asks; "
         f"{missing}, so that no fixed-n verdict of all of them will be valid",
     )
+
+
+def _read_from_a_peak(found: Source, metric: str | None) -> tuple[str, ...]:
+    """That the judged metric is the best of many epochs by the name it is read by, which its own hides."""
+    key = dict(found.peaks).get(metric or "", metric)
+    if key is None or key == metric or is_peak(str(metric)):  # its own name says so
+        return ()
+    return (best_of_epochs(str(metric), f"{key}, which it is read as"),)
 
 
 def _out_of_order(found: Source) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from rigorkd_analysis.table_error import TableError
 
 from rigorkd.errors import InputError, StoreError
 from rigorkd.readers.raw import RawTable, Reading
-from rigorkd.records.command_notes import Doubt
+from rigorkd.records.command_notes import Doubt, best_of_epochs
 from rigorkd.records.interim import listed_seeds, seen_before
 from rigorkd.records.planned_looks import OTHER_LOOKS, LooksAsked
 from rigorkd.records.read import CHANGED
@@ -54,7 +54,8 @@ class Source:
     first protocol had not were added; `clusters` are the groups of a study's test images, in order, where the
     split keeps groups together; `looks_asked` are the looks that its protocols planned, of which those before
     the first look are planned ones, and `plan_under` is the plan under those in force; `cautions` are what
-    every sentence says, and warnings say at more length; `elsewhere` are runs that other studies had shown.
+    every sentence says, and warnings say at more length; `elsewhere` are runs that other studies had shown;
+    `peaks` are metrics that commands take from what is the best of many epochs by the name it is read by.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Source:
     plan_under: Callable[[tuple[int, ...]], tuple[Plan, tuple[str, ...]]] | None = None
     cautions: tuple[str, ...] = ()
     elsewhere: tuple[Elsewhere, ...] = ()
+    peaks: tuple[tuple[str, str], ...] = ()
 
     def with_looks(self, plan: Plan) -> Plan:
         """The plan, told of earlier analyses that met some of these seeds: by what metric, of which cells."""
@@ -476,7 +478,7 @@ def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | Non
     """
     from rigorkd.records.interim import read_interim_analyses
     from rigorkd.records.judged_elsewhere import elsewhere_of
-    from rigorkd.records.read import read_study
+    from rigorkd.records.read import read_protocol, read_study
 
     study = read or read_study(folder)
     if study.runs.empty:
@@ -516,6 +518,7 @@ def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | Non
         plan_under=partial(plan_of, study),
         cautions=study.left_out.cautions,
         elsewhere=elsewhere_of(folder, study.runs),
+        peaks=tuple(best_of_epochs(read_protocol(folder).cells).items()),
     )
     return source.under_planned_looks()
 

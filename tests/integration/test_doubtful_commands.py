@@ -575,3 +575,52 @@ print(70 + random.Random(seed).random() + random.Random(str(sys.argv)).random() 
     )
     assert trend["a"] is None
     assert set(trend["weights"]) == {"main/net/kd-T4-lr0.1", "main/net/kd-T4-lr0.2"}
+
+
+def test_the_best_of_many_epochs_is_said_by_the_name_that_it_is_read_by(tmp_path: Path) -> None:
+    """`acc` that is read as `results.best_acc`, as most repositories of distillation write it."""
+    protocol = """\
+rigorkd: 1
+study: own
+trainer:
+  command: "python train.py {seed} {a} {out}"
+  metrics: {acc: max}
+  result: {file: results.json, keys: {acc: results.best_acc}}
+students: [net]
+groups: {main: {baseline: {a: 1}, other: {a: 2}}}
+seeds: 5
+"""
+    script = """
+import json, sys
+seed, a = int(sys.argv[1]), int(sys.argv[2])
+acc = 70 + a + (seed * 7 % 5) / 10 + a * (seed * 3 % 5) / 10
+json.dump({"results": {"best_acc": acc, "last_acc": acc}}, open(sys.argv[3] + "/results.json", "w"))
+"""
+    write(tmp_path, protocol, script)
+    told = "acc is the best of many epochs on test data, by its name in the results, results.best_acc"
+    assert told in of(tmp_path, "plan", "protocols/mine.yaml").stderr
+    assert of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2).returncode == 0
+    note = "acc is chosen on test data (the best of many epochs, by results.best_acc, which it is read as)"
+    found = document(tmp_path, "analyze", "results/own")
+    assert [text for text in found["warnings"] if text.startswith(note)]
+    (comparison,) = found["families"][0]["comparisons"]
+    assert note in comparison["says"]
+    for words in (("analyze", "results/own"), ("table", "results/own", "--layout", "gains")):
+        text = of(tmp_path, *words, "--format", "latex").stdout.replace("\\_", "_")
+        assert note in " ".join(text.split())
+    of(tmp_path, "report", "results/own")
+    assert note in (tmp_path / "results/own/report.html").read_text()
+
+    named = protocol.replace("{acc: max}", "{best_acc: max}").replace("keys: {acc:", "keys: {best_acc:")
+    write(tmp_path, named.replace("study: own", "study: named"), script)
+    assert of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2).returncode == 0
+    by_name = "best_acc is chosen on test data (the best of many epochs, by its name)"
+    found = document(tmp_path, "analyze", "results/named")
+    assert sum("chosen on test data" in text for text in found["warnings"]) == 1
+    assert by_name in found["families"][0]["comparisons"][0]["says"]
+
+    last = protocol.replace("best_acc", "last_acc").replace("study: own", "study: last")
+    write(tmp_path, last, script)
+    assert "best of many" not in of(tmp_path, "plan", "protocols/mine.yaml").stderr
+    assert of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2).returncode == 0
+    assert "chosen on test data" not in json.dumps(document(tmp_path, "analyze", "results/last"))

@@ -85,6 +85,30 @@ SLIPS = {
     "lr in the wrong place": Slip(
         "  epochs: 5", "  epochs: 5\n  lr: 1e-3", 10, 3, "lr belongs under training.optimizer", "  epochs: 5"
     ),
+    "lr of a teacher": Slip(
+        "teacher: {model: resnet34_cifar}",
+        "teacher: {model: resnet34_cifar, lr: 3e-3}",
+        10,
+        34,
+        "optimizer is written whole here, such as optimizer: {name: adamw, lr: 0.003}",
+        "teacher: {model: resnet34_cifar, optimizer: {name: adamw, lr: 0.003}}",
+    ),
+    "training of a teacher": Slip(
+        "teacher: {model: resnet34_cifar}",
+        "teacher: {model: resnet34_cifar, training: {epochs: 3}}",
+        10,
+        34,
+        "what stands below training is written here without it: epochs",
+        "teacher: {model: resnet34_cifar, epochs: 3}",
+    ),
+    "momentum of a group": Slip(
+        "    baseline: true\n",
+        "    baseline: true\n    momentum: 0.9\n",
+        16,
+        5,
+        "optimizer is written whole here, such as optimizer: {name: sgd, momentum: 0.9}",
+        "    baseline: true\n",
+    ),
     "epochs at the top": Slip(
         "  epochs: 5\n", "epochs: 5\n", 9, 1, "epochs belongs under training", "  epochs: 5\n"
     ),
