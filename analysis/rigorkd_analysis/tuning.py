@@ -73,7 +73,7 @@ def _to_claim(question: Question, found: Sequence[Family], tuned: Sequence[list[
     # planned settings and those of later are averaged apart
     of_each = [[(mean, shown) for over, mean, shown in averages if over & cells] for cells in sets]
     if all(means and max(mean for mean, _ in means) <= 0 for means in of_each):
-        return f"the average is no gain here, so there is none to claim{best.replace('not', 'nor')}"
+        return f"the average gain is not above 0 here, so there is none to claim{best.replace('not', 'nor')}"
     shown = [shown for means in of_each for _, shown in means]
     # after a look the sequential verdicts may show one
     if shown and not any(shown) and not (question.repeated_look or question.no_planned_look):

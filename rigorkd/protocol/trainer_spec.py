@@ -174,7 +174,8 @@ def own_key_problem(path: tuple[str | int, ...], key: str, fields: tuple[str, ..
     """What is wrong with calling a value `key`: it is the name of something else, or cannot be filled in."""
     if key in RESERVED:
         hint = f"choose another here and in the command: --{key} {{my_{key}}}"
-        return Problem((*path, key), f"{key!r} names something else already", hint, at_key=True)
+        message = f"{key!r} names something else already, in records and tables"
+        return Problem((*path, key), message, hint, at_key=True)
     if not key.isidentifier():
         message, hint = unknown("key", key, fields)
         hint = hint or "a placeholder's name has letters, digits and _"

@@ -159,7 +159,7 @@ def test_no_average_gain_is_claimed_that_is_not_shown() -> None:
 
     best = "that of the best setting"
     table = source().table
-    assert told(table) == f"the average is no gain here, so there is none to claim, nor {best}"
+    assert told(table) == f"the average gain is not above 0 here, so there is none to claim, nor {best}"
     fell = table["test_top1"].where(table["test_top1"] != 31.0, 58.0)
     alone = table.assign(test_top1=fell)
     assert told(alone) == f"no average gain is shown to claim, nor {best}"

@@ -133,7 +133,7 @@ LOSSES = {"baseline": 0.0, "kd-T1": -1.0, "kd-T2": -1.5, "kd-T4": -2.0}
         ({}, "as none of these settings gained here, although more were tried, there is no gain to claim"),
         (
             {"kd-T1": 0.5},
-            "the average is no gain here, so there is none to claim, nor that of the best setting",
+            "the average gain is not above 0 here, so there is none to claim, nor that of the best setting",
         ),
         ({"kd-T1": 9.0}, "claim the average gain, not that of the best setting"),
     ],
@@ -158,7 +158,7 @@ def test_no_average_gain_is_to_be_claimed_where_there_is_none(tmp_path: Path, ga
 @pytest.mark.parametrize(
     ("later", "claim"),
     [
-        (-8.0, "the average is no gain here, so there is none to claim"),
+        (-8.0, "the average gain is not above 0 here, so there is none to claim"),
         (8.0, "claim the average gain where it is shown"),
     ],
 )
