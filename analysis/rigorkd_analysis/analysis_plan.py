@@ -180,6 +180,7 @@ class Plan:
         selection_seeds: seeds kept for choosing a cell; verdicts then use the other seeds alone.
         diverged_unjudged: cells that diverged at seeds which are not judged, and at which: nothing makes a
             gain of what is left of them, since whoever left the seeds out could see how runs ended.
+        fell_unjudged: runs that fell far behind and are not judged, by cell, in words: as little of a gain.
         conditioned_on: what was held fixed, stated with every verdict.
         test_images: how many images the runs were tested on; None takes the column `n_test`, if any.
         images_per_seed: every seed was tested on images of its own, so that seeds alone are over new images.
@@ -227,6 +228,7 @@ class Plan:
     metrics_of_looks: tuple[tuple[int, str], ...] = ()
     order: tuple[int, ...] = ()
     diverged_unjudged: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    fell_unjudged: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         for name, words in _WORDS.items():

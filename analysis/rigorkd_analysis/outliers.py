@@ -4,8 +4,8 @@ test blind, so it is named before any test is believed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,12 +43,20 @@ class Outlying:
             equivalence that rests on one is blind: it averages over it.
         collapsed: fallen so far that in a study of ordinary runs none would be, whatever their number. A
             direction that is not there without it is none either.
+        left_out: by cell what fell so far and is not judged, in words: what is left is a selection.
     """
 
     far: NDArray[np.bool_]
     fallen: NDArray[np.bool_]
     collapsed: NDArray[np.bool_]
     medians: Floats
+    left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def fell_at(self, runs: Runs) -> Iterator[tuple[int, int]]:
+        """The cells and seeds, as positions, of runs that fell so far, and not all cells alike."""
+        for cell, seed in np.argwhere(self.collapsed).tolist():
+            if self._alone(runs, range(len(runs.cells)), cell, seed):
+                yield cell, seed
 
     def collapsed_in(self, runs: Runs, cells: Sequence[int], *, equivalent: bool, paired: bool) -> str | None:
         """Why a direction or an equivalence of these cells rests on a seed that fell, None where it does not.
@@ -64,6 +72,7 @@ class Outlying:
             for seed in np.flatnonzero(which[cell] & used)
             if self._alone(runs, cells, cell, int(seed))
         ]
+        named += [text for cell in cells for text in self.left_out.get(runs.cells[cell], ())]
         if not named:
             return None
         if equivalent:
@@ -77,6 +86,8 @@ class Outlying:
         finds a difference all the same, it is the other seeds' as a rule, and this is seen by asking them.
         """
         cells = [cell for cell, _ in weights]
+        if any(runs.cells[cell] in self.left_out for cell in cells):
+            return False
         kept = np.ones(len(runs.seeds), dtype=bool)
         for cell in cells:
             for seed in map(int, np.flatnonzero(self.collapsed[cell])):
@@ -165,6 +176,18 @@ def _median(values: Floats) -> float:
 
 def _signed(value: float) -> str:
     return f"{value:+.3g}".replace("-", "−")
+
+
+def fell_unjudged(
+    runs: Runs, goal: Goal, judged: Collection[tuple[str, int]]
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The runs that fell so far and are not among the `judged` ones, by cell, in words."""
+    odd, found = outlying(runs, goal), dict[str, list[str]]()
+    for cell, seed in odd.fell_at(runs):
+        if (runs.cells[cell], int(runs.seeds[seed])) not in judged:
+            told = f"{_named(runs, cell, seed, float(odd.medians[cell]))}; it is left out"
+            found.setdefault(runs.cells[cell], []).append(told)
+    return tuple((cell, tuple(own)) for cell, own in found.items())
 
 
 def _named(runs: Runs, cell: int, seed: int, median: float) -> str:

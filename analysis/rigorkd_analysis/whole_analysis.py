@@ -254,7 +254,7 @@ def _question(runs: Runs, plan: Plan, goal: Goal, matcher: Matcher) -> Question:
     """What families share: the runs that verdicts use, and decimals from the typical spread of a cell."""
     used = replace(runs.without(plan.selection_seeds), diverged_unjudged=plan.diverged_unjudged)
     phrasing = Phrasing.of(runs, goal, _typical_sd(runs))
-    odd = outlying(used, goal, plan.added)
+    odd = replace(outlying(used, goal, plan.added), left_out=dict(plan.fell_unjudged))
     names = Names(runs, plan.baselines)
     alike = distilled_baselines(used, matcher.pairs(), distils=names.distils)
     chance = near_chance(used, plan, goal)

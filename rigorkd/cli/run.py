@@ -207,7 +207,7 @@ def run(
     from rigorkd.launch.backends.interface import find_backend
     from rigorkd.launch.display import SteadyConsole, print_summary
     from rigorkd.launch.failures import read_failures
-    from rigorkd.launch.growth import growth_of, is_repeated
+    from rigorkd.launch.growth import growth_of, way_on
     from rigorkd.launch.heartbeat import starting
     from rigorkd.launch.launch import LaunchOptions, launch
     from rigorkd.launch.own_commands import changed_since_runs, note_own, refuse_foreign_code
@@ -358,17 +358,9 @@ def run(
         if grown is not None:  # a plain look at all of them would spend the new seeds
             spends = grown.spends(study)
             judged = f"what keeps the error rate: {grown.ways(study)}" + f" ({spends})" * bool(spends)
-        elif (
-            not smoke
-            and max_seeds is None
-            and is_repeated(
-                outcome.study.path,
-                chosen,
-                loaded.spec.analysis,
-                looks_ahead(outcome.study.path, loaded).looks,
-            )
-        ):
-            judged = f"rigorkd analyze {study} --sequential"
+        elif not smoke and max_seeds is None:
+            looks = looks_ahead(outcome.study.path, loaded).looks
+            judged = way_on(outcome.study.path, chosen, loaded.spec.analysis, looks, study) or judged
         # What was stale where --only looked says nothing of where it did not.
         first = f"{run_again({'only', 'retrain_stale'})}, for what --only left out; then " if only else ""
         if part is None and (open_ := still_asked(outcome.study.path, chosen)):

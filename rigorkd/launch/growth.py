@@ -95,6 +95,27 @@ def is_repeated(
     return paired and len(asked) not in planned and any(len(look) > 1 and look < asked for look in looks)
 
 
+def way_on(
+    folder: Path, seeds: Iterable[int], analysis: Analysis | None, planned: Sequence[int], study: str
+) -> str:
+    """How a study goes on whose plain analysis would repeat a look, "" where it would not.
+
+    A plain one judges all its seeds, whichever were asked for now; of these alone, a first look stays valid.
+    """
+    chosen_on = analysis.selection.seeds if analysis and analysis.selection else ()
+    asked = set(seeds) - set(chosen_on)
+    looks = [set(look.without(chosen_on).seeds) for look in read_interim_analyses(folder)]
+    every = asked.union(*looks)
+    if not is_repeated(folder, every, analysis, planned):
+        return ""
+    sequential = f"rigorkd analyze {study} --sequential"
+    if asked == every or asked not in looks:
+        return sequential
+    before = set[int]().union(*looks[: looks.index(asked)])
+    alone = f"rigorkd analyze {study} --seeds {listed_seeds(asked)}, as they were looked at alone"
+    return sequential if before & asked else f"{alone}; or {sequential}"
+
+
 def cost_of_growing(
     folder: Path, seeds: Iterable[int], analysis: Analysis | None = None, planned: Sequence[int] = ()
 ) -> str:

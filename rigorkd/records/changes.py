@@ -204,7 +204,8 @@ def says_giving_up(folder: Path, seeds: Collection[int], planned: Collection[int
         return ""
     seen = f"after {says_seen(met.n, summary=met.summary)}"
     if read_interim_analyses(folder):
-        return f"seeds {listed_seeds(left)} were planned and stay so {seen}: `rigorkd analyze` waits for them"
+        stay = f"seeds {listed_seeds(left)} were planned and stay so {seen}"
+        return f"{stay}: `rigorkd analyze` judges them, too, and waits for those that are not there"
     return f"seeds {listed_seeds(left)} are given up {seen}: every verdict will be exploratory"
 
 

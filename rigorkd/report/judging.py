@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from rigorkd_analysis.analysis_plan import Contrast, Correction, Pair, Plan, named_by
 from rigorkd_analysis.likeness import says_on_what
-from rigorkd_analysis.metric_names import is_peak
+from rigorkd_analysis.metric_names import goal_of, is_peak
+from rigorkd_analysis.outliers import fell_unjudged
 from rigorkd_analysis.paper_sentences import with_cautions
 from rigorkd_analysis.results import Analysis, Best, Family, Pick, Secondary
-from rigorkd_analysis.runs import best_of_epochs, chosen_on_test, seed_of
+from rigorkd_analysis.runs import best_of_epochs, chosen_on_test, read_runs, seed_of
 from rigorkd_analysis.sanity import AT_CHANCE, UNTRAINED
 from rigorkd_analysis.stats.selection import among
 from rigorkd_analysis.table_error import TableError
@@ -23,6 +24,7 @@ from rigorkd.launch.failures import shows_log
 from rigorkd.metrics import BY_NAME
 from rigorkd.readers.known_names import NAMED, PARAMETERS
 from rigorkd.records.interim import note_shown
+from rigorkd.report.chosen_seeds import ChosenSeeds
 from rigorkd.report.headline import fixed_before
 from rigorkd.report.rows import located
 from rigorkd.report.sentences import (
@@ -163,7 +165,7 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
     """
     from rigorkd_analysis import analyze, progress
 
-    found = found.only(asked.seeds)
+    there, found = found, found.only(asked.seeds)
     whole, asked = with_method(found, replace(asked.spelt(found), without=found.meant(asked.without)))
     found = whole.leaving_out(asked.without)
     with located(found.where):
@@ -183,6 +185,7 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
         declared = dict(found.metrics).get(plan.metric or "")
         plan = replace(plan, goal=plan.goal or declared or (known.goal if known else None))
         fell = _fell_away(whole, found, asked, plan)
+        plan = _told_of_fallen(there, found, asked, plan)
         wanted = images if images is not None else len(found.table) <= up_to
         wanted = wanted or plan.inference == "seeds_and_images"
         top1 = plan.metric in (None, "test_top1") or found.is_share_right(plan.metric)
@@ -208,6 +211,27 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
     once = (one.says for one in before)
     own = (_with_the_log(text, found) for text in result.warnings)
     return replace(told, warnings=(*found.warnings, *once, *fell, *own, *notes))
+
+
+def _told_of_fallen(there: Source, found: Source, asked: Question, plan: Plan) -> Plan:
+    """The plan, told of the runs that fell far behind and are not judged, of cells that are.
+
+    As for those that diverged: what a run came to is nothing to leave it out by. Seeds that came after all
+    others were chosen by nothing of the kind.
+    """
+    if not asked.seeds and not asked.without:
+        return plan
+    kept = found.table
+    judged = set(zip(kept["cell"].map(str), kept["seed"].map(seed_of), strict=True))
+    if asked.seeds:
+        fresh = ChosenSeeds.of(there.table, kept, plan.selection_seeds, there.looks, there.folder is not None)
+        if fresh.fresh:
+            return plan
+    try:
+        runs = read_runs(there.table, plan.metric).without(plan.selection_seeds)
+    except TableError:  # of what is left out alone
+        return plan
+    return replace(plan, fell_unjudged=fell_unjudged(runs, goal_of(runs.metric, plan.goal), judged))
 
 
 def _with_the_log(warning: str, found: Source) -> str:

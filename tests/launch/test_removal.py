@@ -362,7 +362,7 @@ def test_fewer_seeds_are_said_to_be_given_up_or_waited_for(tmp_path: Path) -> No
     note(found, analysis_of(found, Question(interim=True), images=False))
     (told,) = says()
     assert "seeds 2:4 were planned and stay so" in told
-    assert told.endswith("`rigorkd analyze` waits for them")
+    assert told.endswith("`rigorkd analyze` judges them, too, and waits for those that are not there")
     assert still_asked(study, (0, 1)) == (2, 3)
 
 

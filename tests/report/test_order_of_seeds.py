@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
 
 from rigorkd.cli.main import cli
-from rigorkd.launch.growth import Growth
+from rigorkd.launch.growth import Growth, way_on
 from rigorkd.records.interim import FILE
 
 from .conftest import PROTOCOL
@@ -113,3 +114,24 @@ def test_two_fresh_seeds_are_no_first_advice(tmp_path: Path) -> None:
     assert more.startswith(
         "the new seeds alone, `rigorkd analyze --seeds 6:9`, as the first look at them; or"
     )
+
+
+def test_after_looks_the_next_command_is_one_whose_verdicts_hold(
+    made: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Also where just these seeds were looked at: a plain analysis judges the others, too."""
+    study = made(tmp_path, ROWS, text=NARROW)
+    ways = partial(way_on, study, analysis=None, planned=(), study="S")
+    assert ways(range(8)) == ""
+    lines = [
+        {"n": n, "seeds": [*seeds], "metric": "test_top1", "time": LOOK}
+        for n, seeds in ((5, range(5)), (3, range(5, 8)))
+    ]
+    (study / FILE).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    sequential = "rigorkd analyze S --sequential"
+    assert ways(range(8)) == sequential
+    alone = "rigorkd analyze S --seeds 5:8, as they were looked at alone; or " + sequential
+    assert ways(range(5, 8)) == alone
+    overlapping = [*lines[:1], lines[1] | {"seeds": [4, 5, 6], "n": 3}]
+    (study / FILE).write_text("".join(json.dumps(line) + "\n" for line in overlapping))
+    assert ways([4, 5, 6]) == sequential
