@@ -53,6 +53,7 @@ from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import cpu_name, hardware_here
 from rigorkd.records.record import DONE, commit, to_json
+from rigorkd.records.untrusted import read_bytes
 from rigorkd.text import printable
 from rigorkd.train.events import EpochDone, Noted, RunDone, RunFailed
 from rigorkd.train.provenance import git_state, own_versions
@@ -263,9 +264,8 @@ class _Worker:
         words, more = by.filled(self._filled(want, self.study.out(want.run.name)))
         said = [word.encode(errors="replace") for word in (*words, *more.values())]
         for each in want.command.inputs if want.command else ():
-            with contextlib.suppress(OSError):
-                path = folder / each
-                said += [path.read_bytes()] * (path.stat().st_size <= _SETTINGS)
+            with contextlib.suppress(OSError, RigorkdError):  # of what is larger, too
+                said.append(read_bytes(folder / each, folder, _SETTINGS))
         return may_name([*code.values(), *said], name)
 
     def _filled(self, want: Expected, out: Path) -> dict[str, str]:

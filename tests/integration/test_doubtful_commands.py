@@ -624,3 +624,30 @@ json.dump({"results": {"best_acc": acc, "last_acc": acc}}, open(sys.argv[3] + "/
     assert "best of many" not in of(tmp_path, "plan", "protocols/mine.yaml").stderr
     assert of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2).returncode == 0
     assert "chosen on test data" not in json.dumps(document(tmp_path, "analyze", "results/last"))
+
+
+def test_a_file_that_small_inputs_name_is_the_runs(tmp_path: Path) -> None:
+    """The name of a log may stand in the settings that a command reads."""
+    protocol = """\
+rigorkd: 1
+study: own
+trainer:
+  command: "python train.py {seed} {a}"
+  inputs: [settings.json]
+  metrics: {acc: max}
+  result: stdout
+students: [net]
+groups: {main: {baseline: {a: 1}, other: {a: 2}}}
+seeds: 3
+"""
+    script = """
+import json, sys, time
+open(json.load(open("settings.json"))["log"], "a").write("more ")
+time.sleep(0.05)
+print(sys.argv[1])
+"""
+    write(tmp_path, protocol, script)
+    (tmp_path / "protocols" / "settings.json").write_text('{"log": "lines.log"}')
+    done = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2)
+    assert done.returncode == 0, done.stderr
+    assert "lines.log is written by several runs" in done.stdout
