@@ -336,7 +336,7 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
             # verdicts count none of these: what survived is a selection
             lost = [c for c in kept if c.verdict is Verdict.INCONCLUSIVE and c.not_valid is None]
             if lost := [c for c in lost if CONVERGED in c.conditions]:
-                text += f", {len(lost)} of which {'lacks' if len(lost) == 1 else 'lack'} a diverged run and "
+                text += f", {len(lost)} of which lost a run to divergence and "
                 text += f"{'is' if len(lost) == 1 else 'are'} inconclusive"
         lines.append(text + ".")
     return lines

@@ -522,9 +522,10 @@ def _averages_said(evidence: Evidence, averages: list[Comparison]) -> str:
 def spread_said(evidence: Evidence, headings: Iterable[str], shown: Iterable[CellFacts]) -> str:
     """What ± is and over how many seeds of the cells that are shown.
 
-    Where none of its headings says so, that the metric is in percent.
+    Where none of its headings says so, that the metric is in percent; and whether lower is better.
     """
     metric = evidence.analysis.metric
     unsaid = Numbers(evidence.analysis).unit == " points" and not any("%" in one for one in headings)
     over = seeds_of([n for cell in shown if (n := len(cell.values(metric)))] or [0])
-    return f"Mean ± standard deviation over {over}" + f", {label(metric)} in percent" * unsaid
+    lower = f" ({'' if unsaid else f'{label(metric)}: '}lower is better)" * (evidence.analysis.goal == "min")
+    return f"Mean ± standard deviation over {over}" + f", {label(metric)} in percent" * unsaid + lower

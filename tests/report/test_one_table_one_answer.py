@@ -88,10 +88,10 @@ def test_every_page_says_by_what_it_is_decided(table: Path, form: tuple[str, ...
 def test_a_count_of_what_the_correction_leaves_says_what_verdicts_do_not_count(table: Path) -> None:
     text = said("analyze", table, *ASKED)
     assert "of 20 gains, 14 better; " in text
-    assert "Holm over 20 leaves 15, 1 of which lacks a diverged run and is inconclusive." in text
+    assert "Holm over 20 leaves 15, 1 of which lost a run to divergence and is inconclusive." in text
     text = said("analyze", table, "--metric", "top1_acc", "--all-pairs")
     differ = re.search(r"of 60 pairs, (\d+) differ; ", text)
-    left = re.search(r"Holm over 60 leaves (\d+), (\d+) of which lack a diverged run and are inc", text)
+    left = re.search(r"Holm over 60 leaves (\d+), (\d+) of which lost a run to divergence and are inc", text)
     assert differ is not None
     assert left is not None
     assert int(left[1]) == int(differ[1]) + int(left[2])

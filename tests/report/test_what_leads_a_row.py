@@ -104,3 +104,13 @@ def test_a_table_without_settings_is_told_what_columns_they_are(tmp_path: Path) 
         CliRunner().invoke(cli, words, catch_exceptions=False)
     assert "columns are called T, tau, temperature or alpha" in told.value.hint
     assert "kd: [" not in told.value.hint
+
+
+@pytest.mark.parametrize("layout", ["gains", "overall", "ablation"])
+def test_a_caption_says_where_lower_is_better(tmp_path: Path, layout: str) -> None:
+    """A gain of −0.59 is better there, which a reader of the table alone cannot know."""
+    path = write(tmp_path)
+    for goal in ("min", "max"):
+        words = ["table", str(path), "--metric", "acc", "--goal", goal, "--baseline", "scratch"]
+        done = CliRunner().invoke(cli, [*words, "--layout", layout], catch_exceptions=False)
+        assert ("lower is better" in done.stdout) == (goal == "min")
