@@ -45,12 +45,9 @@ class Growth:
         if len(self.fresh) < 2:
             return sequential
         first = f"{alone}, as the first look at them"
-        # of two seeds an interval is 13 standard errors wide to either side
-        return (
-            f"{first}; or {sequential}"
-            if len(self.fresh) > 2
-            else f"{sequential}; or {first} (two seeds show little)"
-        )
+        if len(self.fresh) == 2:  # of which an interval is 13 standard errors wide to either side
+            return f"{sequential}; or {first} (two seeds show little)"
+        return f"{first}; or {sequential}"
 
     def spends(self, study: str = "") -> str:
         """What takes the way of the new seeds alone away; "" where that is none."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rigorkd_analysis.stats.new_images import Predictions, PredictionSource
 
+    from rigorkd.protocol.cells import Cell
     from rigorkd.readers.tidying import Tidy
     from rigorkd.records.command_notes import Doubts
     from rigorkd.records.interim import InterimAnalysis
@@ -491,7 +492,8 @@ def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | Non
 
         warnings += _failures_among(folder, study.missing, study.added, study.of_own_code)
         runs = pd.concat([study.runs, study.missing.reindex(columns=study.runs.columns)], ignore_index=True)
-    runs = _with_settings_of_methods(folder, _with_columns_of_trends(folder, runs, plan))
+    cells = read_protocol(folder).cells
+    runs = _with_settings_of_methods(cells, _with_columns_of_trends(cells, runs, plan))
     looks = read_interim_analyses(folder)
     # after a look, seeds that were asked for and have nothing yet change none of what was seen
     untouched = study.planned_seeds and set(study.runs["seed"]) <= set(study.planned_seeds)
@@ -518,12 +520,12 @@ def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | Non
         plan_under=partial(plan_of, study),
         cautions=study.left_out.cautions,
         elsewhere=elsewhere_of(folder, study.runs),
-        peaks=tuple(best_of_epochs(read_protocol(folder).cells).items()),
+        peaks=tuple(best_of_epochs(cells).items()),
     )
     return source.under_planned_looks()
 
 
-def _with_columns_of_trends(folder: Path, runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+def _with_columns_of_trends(cells: Sequence[Cell], runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """The runs with the settings that trends name and the tidy table leaves out, such as the optimizer."""
     trends = [contrast for contrast in plan.contrasts if isinstance(contrast, Trend)]
     named = {name for trend in trends for name in (trend.over, *(column for column, _ in trend.where))}
@@ -531,9 +533,8 @@ def _with_columns_of_trends(folder: Path, runs: pd.DataFrame, plan: Plan) -> pd.
     if not lacking:
         return runs
     from rigorkd.protocol.hashes import resolved
-    from rigorkd.records.read import read_protocol
 
-    settings = {cell.name: resolved(cell) for cell in read_protocol(folder).cells}
+    settings = {cell.name: resolved(cell) for cell in cells}
     columns = {
         name: ["" if (value := settings.get(cell, {}).get(name)) is None else value for cell in runs["cell"]]
         for name in lacking
@@ -541,11 +542,9 @@ def _with_columns_of_trends(folder: Path, runs: pd.DataFrame, plan: Plan) -> pd.
     return runs.assign(**columns)
 
 
-def _with_settings_of_methods(folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
+def _with_settings_of_methods(cells: Sequence[Cell], runs: pd.DataFrame) -> pd.DataFrame:
     """The runs with what sentences say of a method and no column of the tidy table has, such as layers."""
-    from rigorkd.records.read import read_protocol
-
-    methods = {cell.name: cell.method.model_dump(mode="json") for cell in read_protocol(folder).cells}
+    methods = {cell.name: cell.method.model_dump(mode="json") for cell in cells}
     return runs.assign(**{OF_METHOD: [json.dumps(methods.get(cell, {})) for cell in runs["cell"]]})
 
 

@@ -11,9 +11,7 @@ from pathlib import Path
 from tests.conftest import environment, run_command
 from tests.integration.test_any_trainer import document, of, without_torch, write
 
-
-def test_a_file_that_holds_what_the_launch_prints_is_none_that_runs_share(tmp_path: Path) -> None:
-    protocol = """\
+PRINTS = """\
 rigorkd: 1
 study: own
 trainer: {command: "python train.py {seed} {a}", metrics: {acc: max}, result: stdout}
@@ -21,13 +19,17 @@ students: [net]
 groups: {main: {baseline: {a: 1}, other: {a: 2}}}
 seeds: 3
 """
+"""A command that prints its number."""
+
+
+def test_a_file_that_holds_what_the_launch_prints_is_none_that_runs_share(tmp_path: Path) -> None:
     script = """
 import sys, time
 print("more", file=open(sys.argv[2] + ".txt", "w") if sys.argv[2] == "3" else open("told.txt", "a"))
 time.sleep(0.1)
 print(sys.argv[1])
 """
-    write(tmp_path, protocol, script)
+    write(tmp_path, PRINTS, script)
     with (tmp_path / "protocols" / "told.txt").open("a") as told:
         done = subprocess.run(
             [sys.executable, "-m", "rigorkd", "run", "protocols/mine.yaml", "--jobs", "2"],
@@ -44,14 +46,6 @@ print(sys.argv[1])
 
 def test_what_no_code_of_the_runs_names_is_not_said_to_be_theirs(tmp_path: Path) -> None:
     """A paper that is written in the protocol's folder while seeds train stars no verdict."""
-    protocol = """\
-rigorkd: 1
-study: own
-trainer: {command: "python train.py {seed} {a}", metrics: {acc: max}, result: stdout}
-students: [net]
-groups: {main: {baseline: {a: 1}, other: {a: 2}}}
-seeds: 4
-"""
     # it stands for the author, who writes while a run is at work: the name is in no text of the command
     script = """
 import os, pathlib, sys, time
@@ -60,7 +54,7 @@ time.sleep(0.05)
 print(sys.argv[1])
 """
     (tmp_path / "protocols" / "tex").mkdir(parents=True)
-    write(tmp_path, protocol, script)
+    write(tmp_path, PRINTS.replace("seeds: 3", "seeds: 4"), script)
     more = without_torch(tmp_path) | {"DRAFT": "tex:p.tex"}
     done = run_command("run", "protocols/mine.yaml", "--jobs", 2, cwd=tmp_path, **more)
     assert done.returncode == 0, done.stderr
