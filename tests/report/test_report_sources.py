@@ -12,6 +12,7 @@ from rigorkd_analysis import Pair, Plan, TableError, Trend, analyze
 
 from rigorkd.errors import InputError
 from rigorkd.readers.raw import Reading
+from rigorkd.records.read import read_protocol
 from rigorkd.report.judging import Question, analysis_of
 from rigorkd.report.rows import at, located, read_rows
 from rigorkd.report.sources import _with_columns_of_trends, from_csv, from_frame, from_study
@@ -92,7 +93,8 @@ def test_a_trend_may_name_any_setting_of_the_cells(finished: Path) -> None:
     assert not {"batch_size", "t_squared"} & set(found.table)
     where = (("batch_size", 16), ("t_squared", True), ("optimizer", "adamw"))
     plan = replace(found.plan, contrasts=(Trend("T", "main", "plain", where),))
-    analysis = analyze(_with_columns_of_trends(folder, found.table, plan), plan)
+    cells = read_protocol(folder).cells
+    analysis = analyze(_with_columns_of_trends(cells, found.table, plan), plan)
     (contrast,) = next(family for family in analysis.families if family.name == "contrasts").comparisons
     assert contrast.weights == {"main/plain/kd-T1-a0.5": -1, "main/plain/kd-T4-a0.5": 1}
 
